@@ -1,0 +1,98 @@
+"""Copies of calendar events, and why each became a meeting or did not."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations.models import SyncState
+from relationships.models import Touchpoint
+from relationships.tenancy import TenantModel
+
+
+class CalendarEvent(TenantModel):
+    """One copy of one event (or instance of a series) on one linked calendar.
+
+    Times are UTC; an all-day event has ``starts_on`` and exclusive ``ends_on`` instead, in no zone. A private event is
+    kept without title, guests and place.
+    """
+
+    class Verdict(models.TextChoices):
+        PENDING = "pending", "Not looked at yet"
+        MEETING = "meeting", "A meeting with people you know"
+        CANCELLED = "cancelled", "Cancelled"
+        DECLINED = "declined", "You declined it"
+        PRIVATE = "private", "Marked private"
+        NOT_A_MEETING = "not_a_meeting", "Not a meeting (focus time, out of office, working place, birthday)"
+        NO_GUESTS = "no_guests", "Nobody else is invited"
+        INTERNAL = "internal", "Only colleagues"
+        BLOCKED = "blocked", "A guest is on the block list"
+        UNKNOWN_GUESTS = "unknown_guests", "No guest is a known contact"
+
+    state = models.ForeignKey(SyncState, on_delete=models.CASCADE, related_name="events")
+    external_id = models.TextField()
+    etag = models.TextField(blank=True)
+    ical_uid = models.TextField(blank=True)
+    series_id = models.TextField(blank=True, help_text="The provider's id of the series this is an instance of.")
+    original_start = models.TextField(blank=True, help_text="An instance's slot in its series: UTC instant or date.")
+    is_cancelled = models.BooleanField(default=False)
+    title = models.TextField(blank=True)
+    location = models.TextField(blank=True)
+    join_url = models.TextField(blank=True)
+    starts_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
+    starts_on = models.DateField(null=True)
+    ends_on = models.DateField(null=True)
+    organizer = models.TextField(blank=True)
+    my_response = models.TextField(blank=True)
+    visibility = models.TextField(default="default")
+    event_type = models.TextField(default="default")
+    guests_omitted = models.BooleanField(default=False, help_text="The provider hid guests: those known before are kept.")
+    remote_updated_at = models.DateTimeField(null=True)
+    seen_in_round = models.UUIDField(null=True)
+    verdict = models.TextField(choices=Verdict, default=Verdict.PENDING)
+    meeting_key = models.CharField(max_length=64, blank=True, help_text="Touchpoint.unique_key of the real meeting.")
+    touchpoint = models.ForeignKey(Touchpoint, on_delete=models.SET_NULL, null=True, related_name="+")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["starts_at"]
+        indexes = [
+            models.Index(fields=["company", "meeting_key"]),
+            models.Index(fields=["state", "series_id"]),
+            models.Index(fields=["company", "starts_at"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["state", "external_id"], name="calendar_event_once"),
+            models.CheckConstraint(
+                condition=Q(is_cancelled=True)
+                | Q(starts_at__isnull=False, starts_on__isnull=True)
+                | Q(starts_at__isnull=True, starts_on__isnull=False),
+                name="calendar_event_timed_or_all_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.external_id
+
+
+class EventGuest(TenantModel):
+    """Somebody invited to an event, with the keys that contacts are matched by."""
+
+    event = models.ForeignKey(CalendarEvent, on_delete=models.CASCADE, related_name="guests")
+    email = models.TextField()
+    match_key = models.TextField()
+    domain = models.TextField()
+    name = models.TextField(blank=True)
+    response = models.TextField(blank=True)
+    is_organizer = models.BooleanField(default=False)
+    is_optional = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["company", "match_key"]),
+            models.Index(fields=["company", "domain"]),
+        ]
+        constraints = [models.UniqueConstraint(fields=["event", "email"], name="event_guest_once")]
+
+    def __str__(self) -> str:
+        return self.email

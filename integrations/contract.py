@@ -1,0 +1,228 @@
+"""What a provider and an adapter are: the words the engine speaks with them. All times are aware.
+
+A provider is one module in ``integrations/providers`` named by its slug; it says OAuth, client, webhook and errors in
+these words and touches no ORM. An adapter translates one kind of data (calendar, mail, CRM) of one provider.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import requests
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A permission, as the provider names it and as a person understands it."""
+
+    name: str
+    meaning: str
+    is_required: bool = True
+
+
+@dataclass(frozen=True)
+class Service:
+    """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module."""
+
+    type: str
+    label: str
+    adapter: str
+    scopes: tuple[Scope, ...]
+    reads: tuple[str, ...]
+    never_reads: tuple[str, ...]
+    webhook_type: str = ""
+    provider_page: str = ""
+
+
+@dataclass(frozen=True)
+class ClientConfig:
+    """The OAuth client of this installation at a provider, and the exact address consent returns to."""
+
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a token endpoint answered. No ``refresh_token`` means: keep the old one."""
+
+    access_token: str
+    refresh_token: str | None
+    expires_at: datetime | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose grant it is. ``id`` never changes; ``address`` is for people."""
+
+    id: str
+    address: str
+
+
+@dataclass(frozen=True)
+class IncomingRequest:
+    """A webhook request as it came: header names lower-cased, body untouched. ``url`` is the public address."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A verified webhook request: what identifies it, and the channel it came by.
+
+    ``headers`` is the allow-list to store: no secret may be among them.
+    """
+
+    dedupe_key: str
+    headers: Mapping[str, str]
+    channel_id: str = ""
+    resource_id: str = ""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a stored delivery says: ``is_change`` pokes the channel's resource, otherwise it is ignored for ``detail``."""
+
+    is_change: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class OpenedChannel:
+    """The provider's answer to a request for pushes."""
+
+    resource_id: str
+    resource_uri: str
+    expires_at: datetime
+
+
+class Provider(Protocol):
+    """One provider. Errors raised are those of ``integrations.errors``; ``requests`` errors become Temporary."""
+
+    slug: str
+    label: str
+    hosts: tuple[str, ...]
+    services: tuple[Service, ...]
+
+    def authorize_url(
+        self, config: ClientConfig, service: Service, state: str, verifier: str, login_hint: str, force_consent: bool
+    ) -> str: ...
+
+    def exchange(self, config: ClientConfig, http: requests.Session, code: str, verifier: str) -> Tokens: ...
+
+    def refresh(self, config: ClientConfig, http: requests.Session, refresh_token: str) -> Tokens: ...
+
+    def account(self, http: requests.Session, access_token: str) -> Account: ...
+
+    def revoke(self, http: requests.Session, token: str) -> None: ...
+
+    def recognises(self, request: IncomingRequest) -> bool: ...
+
+    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> Claim: ...
+
+    def read(self, webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice: ...
+
+
+@dataclass(frozen=True)
+class CalendarInfo:
+    """A calendar of the account, as the provider lists it."""
+
+    external_id: str
+    name: str
+    time_zone: str
+    is_primary: bool
+    access_role: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Somebody invited. ``email`` is lower-cased; ``response`` is accepted, declined, tentative or needs_action."""
+
+    email: str
+    name: str = ""
+    response: str = "needs_action"
+    is_organizer: bool = False
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class EventCopy:
+    """One event or instance as a calendar holds it. Timed events have ``starts_at``; all-day ones ``starts_on``.
+
+    A cancelled one promises no more than ``external_id`` (and, for an instance, series and slot).
+    """
+
+    external_id: str
+    etag: str = ""
+    is_cancelled: bool = False
+    ical_uid: str = ""
+    series_id: str = ""
+    original_start: str = ""
+    title: str = ""
+    location: str = ""
+    join_url: str = ""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    starts_on: date | None = None
+    ends_on: date | None = None
+    organizer: str = ""
+    my_response: str = ""
+    visibility: str = "default"
+    event_type: str = "default"
+    guests: tuple[Guest, ...] = ()
+    guests_omitted: bool = False
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class UnreadableItem:
+    """An item that could not be translated, with the reason a person can act on."""
+
+    external_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """One page. ``next_page`` asks for the next; ``next_cursor`` stands on the last one only."""
+
+    events: tuple[EventCopy, ...]
+    unreadable: tuple[UnreadableItem, ...] = ()
+    next_page: str = ""
+    next_cursor: str = ""
+    tombstoned_series: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which page to fetch: by ``cursor`` (changes since) or by window (a full round); ``page`` continues either."""
+
+    calendar_id: str
+    cursor: str = ""
+    page: str = ""
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+
+
+class CalendarAdapter(Protocol):
+    """Reads calendars of one provider through an authorised session. Touches no ORM."""
+
+    def calendars(self, http: requests.Session) -> Iterator[CalendarInfo]: ...
+
+    def page(self, http: requests.Session, wanted: PageRequest) -> EventPage: ...
+
+    def watch(
+        self, http: requests.Session, calendar_id: str, channel_id: str, token: str, address: str, expires_at: datetime
+    ) -> OpenedChannel: ...
+
+    def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None: ...
+
+
+JsonObject = dict[str, Any]

@@ -1,0 +1,52 @@
+"""Errors that carry their consequence. Providers and adapters raise them; jobs, inbox and views catch them.
+
+The message is in plain words for the person who will read it; anything else that is raised is a bug.
+"""
+
+
+class IntegrationError(Exception):
+    """Something went wrong between a provider and us."""
+
+
+class Temporary(IntegrationError):
+    """Worth another try. ``retry_after``: seconds the provider asked us to wait, if it said."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimited(Temporary):
+    """The provider's quota is used up for now."""
+
+
+class Permanent(IntegrationError):
+    """Another try would end the same way until somebody acts."""
+
+
+class NeedsReconnect(Permanent):
+    """The grant is dead: the user must consent again."""
+
+
+class MissingScope(Permanent):
+    """The grant lives, but does not cover what was asked."""
+
+
+class BadConfig(Permanent):
+    """The installation is set up wrongly (client id or secret, redirect address): the operator must act."""
+
+
+class ResourceGone(Permanent):
+    """The calendar or folder no longer exists, or is no longer shared with the account."""
+
+
+class Unreadable(Permanent):
+    """What was received does not have the form the provider documents."""
+
+
+class CursorExpired(IntegrationError):
+    """The provider no longer knows our cursor: a full round is needed."""
+
+
+class Refused(IntegrationError):
+    """A webhook that does not prove where it comes from. Its sender learns nothing but 401."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LpxgpConfig(AppConfig):
+    name = "lpxgp"
+    verbose_name = "LPxGP"

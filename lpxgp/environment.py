@@ -1,0 +1,94 @@
+"""Reads settings from the environment, as NAME or as a file named by NAME_FILE.
+
+A missing or malformed value stops the start with a message that names it.
+"""
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import FileAwareEnv
+
+T = TypeVar("T")
+
+env = FileAwareEnv()
+
+
+def read(name: str, cast: Callable[[str], T], default: str | None = None) -> T:
+    """The value of ``name`` (or of the file ``name_FILE``) after ``cast``.
+
+    Raises ImproperlyConfigured naming the variable where it is missing without a default, or refused by ``cast``.
+    """
+    if name in os.environ and f"{name}_FILE" in os.environ:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them.")
+    path = os.environ.get(f"{name}_FILE")
+    if path and not os.path.isfile(path):
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is no file.")
+    raw = env.str(name, default=default)
+    if raw is None:
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set {name} or {name}_FILE; on a laptop DEBUG=1 gives it a default. See docs/deploy.md."
+        )
+    try:
+        return cast(raw.strip())
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not valid: {error}") from error
+
+
+def boolean(raw: str) -> bool:
+    """1/0, true/false, yes/no, on/off."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+    if raw.lower() not in words:
+        raise ValueError(f"{raw!r} is neither true nor false")
+    return words[raw.lower()]
+
+
+def names(raw: str) -> list[str]:
+    """Comma-separated names, blanks dropped."""
+    return [part.strip() for part in raw.split(",") if part.strip()]
+
+
+def origin(raw: str) -> str:
+    """An address of scheme and host only, for example ``https://hub.example.com``."""
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError(f"{raw!r} is no address of the form https://host")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def origins(raw: str) -> dict[str, str]:
+    """A JSON object that maps a provider's real origin to another base address."""
+    try:
+        value = json.loads(raw or "{}")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON object ({error})") from error
+    if not isinstance(value, dict) or not all(isinstance(item, str) for pair in value.items() for item in pair):
+        raise ValueError("it must be a JSON object of addresses")
+    for key, base in value.items():
+        origin(key)
+        if urlsplit(base).scheme not in {"http", "https"} or not urlsplit(base).netloc:
+            raise ValueError(f"{base!r} is no http address")
+    return {key: base.rstrip("/") for key, base in value.items()}
+
+
+def keys(raw: str) -> list[bytes]:
+    """One or more keys of 32 random bytes as URL-safe base64, newest first, comma-separated."""
+    decoded = []
+    for number, part in enumerate(names(raw), start=1):
+        try:
+            key = base64.b64decode(part.encode(), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ValueError(f"key {number} is no URL-safe base64") from error
+        if len(key) != 32:
+            raise ValueError(f"key {number} has {len(key)} bytes instead of 32")
+        decoded.append(key)
+    if not decoded:
+        raise ValueError("it holds no key")
+    if len(set(decoded)) != len(decoded):
+        raise ValueError("a key stands in it twice")
+    return decoded

@@ -1,0 +1,9 @@
+"""stub, being written"""
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+
+
+class AccountAdapter(DefaultAccountAdapter): ...
+class SocialAccountAdapter(DefaultSocialAccountAdapter): ...
+class MfaAdapter(DefaultMFAAdapter): ...

@@ -1,0 +1,63 @@
+"""People and companies that every test may ask for: alice and bob are colleagues, charlie is a stranger, staff run it."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from relationships import tenancy
+from relationships.models import Company, CompanyDomain, User
+
+
+@pytest.fixture
+def acme(db: None) -> Company:
+    company = Company.objects.create(name="Acme Partners", time_zone="Europe/Zurich")
+    CompanyDomain.unscoped.create(company=company, domain="acme.example")
+    return company
+
+
+@pytest.fixture
+def zenith(db: None) -> Company:
+    company = Company.objects.create(name="Zenith Capital")
+    CompanyDomain.unscoped.create(company=company, domain="zenith.example")
+    return company
+
+
+@pytest.fixture
+def alice(acme: Company) -> User:
+    return User.objects.create_user("alice@acme.example", "a-long-password", company=acme, name="Alice Ash")
+
+
+@pytest.fixture
+def bob(acme: Company) -> User:
+    return User.objects.create_user("bob@acme.example", "a-long-password", company=acme, name="Bob Birch")
+
+
+@pytest.fixture
+def charlie(zenith: Company) -> User:
+    return User.objects.create_user("charlie@zenith.example", "a-long-password", company=zenith, name="Charlie Cole")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return User.objects.create_superuser("staff@lpxgp.example", "a-long-password", name="Sam Staff")
+
+
+@pytest.fixture
+def in_acme(acme: Company) -> Iterator[Company]:
+    """Run the test within Acme, as its members' pages and jobs do."""
+    with tenancy.within(acme.pk):
+        yield acme
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    client.force_login(alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+@pytest.fixture
+def as_staff(staff: User) -> Client:
+    client = Client()
+    client.force_login(staff, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
