@@ -1,5 +1,14 @@
-"""Addresses of this app."""
+"""Addresses of the members' pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from relationships import views
+
+app_name = "relationships"
+
+urlpatterns = [
+    path("", views.today, name="today"),
+    path("people/", views.people, name="people"),
+    path("people/<uuid:pk>/", views.person, name="person"),
+    path("meetings/<uuid:pk>/", views.meeting, name="meeting"),
+]
