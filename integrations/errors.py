@@ -20,6 +20,10 @@ class RateLimited(Temporary):
     """The provider's quota is used up for now."""
 
 
+class TokenRefused(Temporary):
+    """The provider no longer takes this access token: a refresh, then another try."""
+
+
 class Permanent(IntegrationError):
     """Another try would end the same way until somebody acts."""
 

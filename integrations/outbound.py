@@ -1,0 +1,126 @@
+"""Every request to a provider leaves here: allow-listed hosts, https, time limits, no redirects, no proxy secrets.
+
+PROVIDER_ORIGINS reroutes a provider's real origin to another base address just before the request is sent. Stored
+addresses and the allow-list keep the real origins, so what runs against a sandbox is what runs in production.
+"""
+
+import fnmatch
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+
+from integrations.errors import Permanent, Temporary
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+TOTAL_SECONDS = 60.0
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class ProviderTransport(HTTPAdapter):
+    """Sends requests to one provider's hosts and to nobody else.
+
+    Raises Temporary where no whole answer came in time, Permanent where the address is not the provider's.
+    """
+
+    def __init__(self, hosts: tuple[str, ...], total_seconds: float = TOTAL_SECONDS) -> None:
+        super().__init__(max_retries=0)
+        self.hosts = hosts
+        self.total_seconds = total_seconds
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        host = self._checked_host(request.url or "")
+        deadline = time.monotonic() + self.total_seconds
+        limits = (CONNECT_SECONDS, min(READ_SECONDS, self.total_seconds))
+        routed = request.copy()
+        routed.url = rerouted(request.url or "")
+        try:
+            response = super().send(routed, stream=True, timeout=limits, verify=verify, cert=cert, proxies=proxies)
+            response._content = _whole_body(response, host, deadline)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise Temporary(f"{host} did not answer in time.") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise Temporary(f"The connection to {host} broke.") from error
+        response.url, response.request = request.url or "", request
+        if response.is_redirect:
+            raise Temporary(f"{host} answered with a redirect, which is never followed.")
+        return response
+
+    def _checked_host(self, url: str) -> str:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" or parts.port not in {None, 443} or parts.username is not None:
+            raise Permanent("A provider is only ever spoken to by https at its own address.")
+        if not any(fnmatch.fnmatchcase(host, pattern) for pattern in self.hosts):
+            raise Permanent(f"{host} is not among this provider's hosts.")
+        return host
+
+
+def session(hosts: tuple[str, ...], access_token: str = "", total_seconds: float = TOTAL_SECONDS) -> requests.Session:
+    """A session that reaches these hosts only, authorised by ``access_token`` where one is given. One per thread."""
+    http = requests.Session()
+    adopt(http, ProviderTransport(hosts, total_seconds))
+    if access_token:
+        http.headers["Authorization"] = f"Bearer {access_token}"
+    return http
+
+
+def adopt(http: requests.Session, transport: HTTPAdapter) -> None:
+    """Make a session, also a library's own, use this transport for everything."""
+    http.trust_env = False  # neither .netrc nor proxy variables may add or change credentials
+    http.adapters.clear()
+    http.mount("https://", transport)
+    http.mount("http://", transport)
+
+
+def rerouted(url: str) -> str:
+    """The address this request really goes to, by PROVIDER_ORIGINS; the browser's redirects use it too."""
+    parts = urlsplit(url)
+    for key, base in settings.PROVIDER_ORIGINS.items():
+        if fnmatch.fnmatchcase(f"{parts.scheme}://{parts.netloc}", key):
+            return base + url[len(f"{parts.scheme}://{parts.netloc}") :]
+    return url
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
+    value = headers.get("Retry-After") or headers.get("retry-after") or ""
+    if value.strip().isdigit():
+        return min(float(value), 86400.0)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return min(max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds()), 86400.0)
+
+
+def _whole_body(response: requests.Response, host: str, deadline: float) -> bytes:
+    """Read all of it, however slowly it drips, until the deadline. Half a body is no body."""
+    chunks, size = [], 0
+    while chunk := response.raw.read1(decode_content=True):
+        chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > deadline:
+            response.close()
+            raise Temporary(f"{host} took too long to send its answer.")
+        if size > MAX_BYTES:
+            response.close()
+            raise Permanent(f"{host} sent an answer larger than {MAX_BYTES} bytes.")
+    response.raw.release_conn()
+    return b"".join(chunks)
