@@ -145,7 +145,10 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {}).update({"server_side_binding": True, "prepare_threshold": 2})
 
 # The database cache: allauth's rate limits must count over all processes.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"},
+    "memory": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
 
 # Jobs. The reasons for each value are in docs/decisions.md ("The queue carries ids").
 Q_CLUSTER = {
@@ -164,7 +167,10 @@ Q_CLUSTER = {
     "poll": 0.2,
     # Never recycled from inside: a worker that ends is a worker that died, and the watcher replaces the cluster.
     "recycle": 10**9,
+    # Its status page's numbers, written twice a second: never into the database.
+    "cache": "memory",
 }
+WORKER_MAX_MB = read("WORKER_MAX_MB", int, "600")
 
 # People and sign-in.
 AUTH_USER_MODEL = "relationships.User"
@@ -242,6 +248,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Limits of what a request may carry.
 WEBHOOK_MAX_BYTES = 1024 * 1024
+WEBHOOK_MAX_PER_SECOND = read("WEBHOOK_MAX_PER_SECOND", int, "5000")  # per address and process; 0 switches it off
 DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_MAX_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 

@@ -1,0 +1,251 @@
+"""The background worker: runs the job queue's cluster and the inbox's drain loop, and replaces what died or got stuck.
+
+django-q2 cannot be trusted to heal itself: an idle worker killed with SIGKILL dies holding the queue's lock, and its
+cluster does nothing more, for good (https://github.com/django-q2/django-q2/issues/23). So any process of it that
+vanishes costs the whole cluster its place, and heartbeats in the database show what looks alive but does nothing.
+
+One worker per database: the heartbeats have no host in their name. Waits are measured by the monotonic clock.
+"""
+
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.signals import post_execute_in_worker
+from django_q.tasks import async_task
+
+from integrations.models import Heartbeat
+from lpxgp import schedules
+from lpxgp.processes import Group
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5
+OWN_BEAT_EVERY = 5.0
+PROBE_AFTER = 10.0
+"""Seconds without a finished job after which a job that only beats is queued."""
+CLUSTER_LIMIT = settings.Q_CLUSTER["timeout"] + 30.0
+"""Seconds without a finished job after which the cluster stands still: every job is ended before."""
+DRAIN_LIMIT = 20.0
+HEALTHY_AFTER = 10.0
+"""A child that lived this many seconds does not count as failing to start."""
+LONGEST_PAUSE = 30.0
+KEEP_CLAIMS_AFTER = 3
+"""Deaths in a row after which claimed jobs are not given back: one of them may be what kills."""
+SIZE_EVERY = 10.0
+GRACE_TO_HEAL = 3.0
+GRACE_TO_STOP = 20.0
+GRACE_TO_SHRINK = 60.0
+
+
+def beat(name: str = "cluster") -> None:
+    """Write the sign of life of ``name``. Also the job that shows that the cluster works."""
+    now = timezone.now()
+    Heartbeat.objects.bulk_create(
+        [Heartbeat(name=name, pid=os.getpid(), beat_at=now)],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["pid", "beat_at"],
+    )
+
+
+class JobBeats:
+    """Beats for the cluster after a job, at most every five seconds in each of its processes."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, **signal_arguments: Any) -> None:
+        if time.monotonic() - self._last < OWN_BEAT_EVERY:
+            return
+        self._last = time.monotonic()
+        try:
+            beat("cluster")
+        except DatabaseError as error:  # the job is done; its worker must not die of this
+            log.warning("No sign of life written: %s", error)
+
+
+def run_cluster() -> None:
+    """The cluster's process: makes the schedules right, then runs django-q2 until it is told to stop."""
+    schedules.ensure()
+    post_execute_in_worker.connect(JobBeats(), weak=False)
+    call_command("qcluster")
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A child to run: its manage.py arguments, and the seconds it may go without a heartbeat."""
+
+    name: str
+    arguments: list[str]
+    beat_limit: float
+    is_queue: bool = False
+
+
+CHARGES = (
+    Charge("cluster", ["worker", "--only-cluster"], CLUSTER_LIMIT, is_queue=True),
+    Charge("drain", ["drain"], DRAIN_LIMIT),
+)
+
+
+class Watch:
+    """Keeps one child running. ``tick`` is called twice a second and never waits."""
+
+    def __init__(self, charge: Charge) -> None:
+        self._charge = charge
+        self._group: Group | None = None
+        self._start_at = 0.0
+        self._started_at = 0.0
+        self._kill_at: float | None = None
+        self._failures = 0
+        self._beat: object = None
+        self._beat_seen_at = 0.0
+        self._asked_at = 0.0
+        self._size_at = 0.0
+
+    def tick(self, now: float, beats: dict[str, object] | None) -> None:
+        """Start, look after or finish replacing the child. ``beats`` is None while the database is out of reach."""
+        if self._group is None:
+            if now >= self._start_at:
+                self._start(now)
+        elif self._kill_at is not None:
+            self._finish(self._group, now, self._kill_at)
+        else:
+            self._note_beat(now, beats)
+            self._look(self._group, now)
+
+    def stop(self, grace: float) -> None:
+        """Ask the child to stop; it is killed after ``grace`` seconds."""
+        if self._group is not None:
+            self._group.ask_to_stop()
+            self._kill_at = time.monotonic() + grace
+
+    def is_stopped(self) -> bool:
+        """Whether nothing of the child is left; kills it when its grace is over."""
+        if self._group is not None and self._kill_at is not None and time.monotonic() >= self._kill_at:
+            self._group.kill()
+        return self._group is None or self._group.is_gone()
+
+    def _start(self, now: float) -> None:
+        self._group = Group(self._charge.arguments)
+        self._kill_at = None
+        self._started_at = self._beat_seen_at = self._size_at = now
+        self._asked_at = 0.0
+        log.info("%s started as process %d", self._charge.name, self._group.pid)
+
+    def _note_beat(self, now: float, beats: dict[str, object] | None) -> None:
+        if beats is None:  # nobody can beat now: the wait begins anew when the database is back
+            self._beat_seen_at = now
+        elif beats.get(self._charge.name) != self._beat:
+            self._beat = beats.get(self._charge.name)
+            self._beat_seen_at = now
+            self._asked_at = 0.0
+        elif self._charge.is_queue and not self._asked_at and now - self._beat_seen_at > PROBE_AFTER:
+            async_task("lpxgp.worker.beat")
+            self._asked_at = now
+
+    def _look(self, group: Group, now: float) -> None:
+        if group.exit_code is not None:
+            return self._replace(group, f"it ended with {group.exit_code}", 0)
+        if lost := group.lost():
+            return self._replace(group, f"its process {lost[0]} vanished", GRACE_TO_HEAL)
+        if (silent := now - self._beat_seen_at) > self._charge.beat_limit:
+            return self._replace(group, f"it gave no sign of life for {silent:.0f} s", 0)
+        if now - self._size_at > SIZE_EVERY:
+            self._size_at = now
+            if (size := group.largest() // 2**20) > settings.WORKER_MAX_MB:
+                return self._replace(group, f"one of its processes grew to {size} MB", GRACE_TO_SHRINK)
+        return None
+
+    def _replace(self, group: Group, reason: str, grace: float) -> None:
+        log.error("%s (process %d) is replaced: %s", self._charge.name, group.pid, reason)
+        group.ask_to_stop()
+        self._kill_at = time.monotonic() + grace
+
+    def _finish(self, group: Group, now: float, kill_at: float) -> None:
+        if now >= kill_at or group.exit_code is not None:
+            group.kill()
+        if not group.is_gone():
+            return
+        self._failures = self._failures + 1 if now - self._started_at < HEALTHY_AFTER else 1
+        pause = 0.0 if self._failures == 1 else min(LONGEST_PAUSE, 0.25 * 2**self._failures)
+        self._start_at = now + pause
+        if pause:
+            log.warning(
+                "%s starts again in %.0f s: it failed %d times in a row", self._charge.name, pause, self._failures
+            )
+        self._group = None
+        if self._charge.is_queue and self._failures < KEEP_CLAIMS_AFTER:
+            give_back()
+
+
+def give_back() -> None:
+    """Free the jobs that a dead cluster had claimed: jobs may run twice, and waiting an hour for them helps nobody."""
+    try:
+        freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=timezone.now()).update(lock=timezone.now())
+    except DatabaseError as error:  # they come back by themselves after Q_CLUSTER["retry"] seconds
+        log.warning("The jobs of the dead cluster stay claimed: %s", error)
+    else:
+        log.info("%d jobs of the dead cluster are free again", freed)
+
+
+class Worker:
+    """The supervisor: ticks over its watches until SIGTERM or SIGINT, then stops them."""
+
+    def __init__(self, charges: tuple[Charge, ...] = CHARGES) -> None:
+        self._watches = [Watch(charge) for charge in charges]
+        self._is_stopping = False
+        self._grace = GRACE_TO_STOP
+        self._beat_at = 0.0
+
+    def run(self) -> None:
+        """Blocks until a signal asks to stop and every child is gone."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        while not self._is_stopping:
+            now = time.monotonic()
+            beats = self._exchange_beats(now)
+            for watch in self._watches:
+                watch.tick(now, beats)
+            time.sleep(TICK)
+        self._stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._is_stopping:
+            self._grace = 0.0
+        self._is_stopping = True
+
+    def _stop(self) -> None:
+        log.info("The worker stops")
+        asked_with = None
+        while asked_with is None or self._is_any_left():
+            if asked_with != self._grace:  # at first, and at a second signal
+                asked_with = self._grace
+                for watch in self._watches:
+                    watch.stop(asked_with)
+            time.sleep(0.1)
+
+    def _is_any_left(self) -> bool:
+        stopped = [watch.is_stopped() for watch in self._watches]  # each is asked: the question also kills in time
+        return not all(stopped)
+
+    def _exchange_beats(self, now: float) -> dict[str, object] | None:
+        """Write our own beat and read the children's; None when the database does not answer."""
+        try:
+            close_old_connections()
+            if now - self._beat_at > OWN_BEAT_EVERY:
+                beat("worker")
+                self._beat_at = now
+            return dict(Heartbeat.objects.values_list("name", "beat_at"))
+        except DatabaseError as error:  # it may come back; until then the processes alone are watched
+            log.error("The worker cannot reach the database: %s", error)
+            return None
