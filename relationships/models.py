@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from relationships import addresses
 from relationships.tenancy import TenantModel
 
 
@@ -24,6 +25,19 @@ def check_time_zone(name: str) -> None:
         raise ValidationError(f"{name} is no IANA time zone such as Europe/Zurich.")
 
 
+def firm_domain(domain: str) -> str:
+    """``domain`` as it is stored. Raises ValidationError on ``domain`` for what cannot belong to one firm."""
+    try:
+        name = addresses.normalize_domain(domain)
+    except ValueError as error:
+        raise ValidationError({"domain": str(error)}) from error
+    if addresses.is_free_mail(name):
+        raise ValidationError({"domain": f"Anybody can have an address at {name}: it belongs to no firm."})
+    if not addresses.with_parents(name):
+        raise ValidationError({"domain": f"{name} is shared by many firms: give the firm's own domain below it."})
+    return name
+
+
 class Company(models.Model):
     """A GP firm that uses the product: the tenant."""
 
@@ -31,7 +45,9 @@ class Company(models.Model):
     name = models.CharField(max_length=200, unique=True)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
     brief_lead_minutes = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Minutes before a meeting at which its brief is made; empty takes the installation's."
+        null=True,
+        blank=True,
+        help_text="How long before a meeting its brief is made; empty takes the installation's value.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -56,6 +72,10 @@ class CompanyDomain(TenantModel):
 
     def __str__(self) -> str:
         return self.domain
+
+    def clean(self) -> None:
+        super().clean()
+        self.domain = firm_domain(self.domain)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -104,6 +124,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.strip().lower()
+
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] if self.name else self.email
 
@@ -149,6 +173,15 @@ class OrganizationDomain(TenantModel):
     def __str__(self) -> str:
         return self.domain
 
+    def clean(self) -> None:
+        super().clean()
+        self.domain = firm_domain(self.domain)
+        others = OrganizationDomain.unscoped.filter(company_id=self.company_id, domain=self.domain).exclude(pk=self.pk)
+        if owner := others.select_related("organization").first():
+            raise ValidationError({"domain": f"{self.domain} already belongs to {owner.organization}."})
+        if CompanyDomain.unscoped.filter(company_id=self.company_id, domain=self.domain).exists():
+            raise ValidationError({"domain": f"{self.domain} is the company's own domain."})
+
 
 class Person(TenantModel):
     """A contact. ``display_name`` is kept as it was given: names are not taken apart."""
@@ -159,7 +192,9 @@ class Person(TenantModel):
     )
     title = models.CharField(max_length=200, blank=True)
     phone = models.CharField(max_length=40, blank=True)
-    assistant_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="assistants")
+    assistant_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="assistants"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -197,6 +232,34 @@ class PersonAddress(TenantModel):
 
     def __str__(self) -> str:
         return self.email
+
+    @classmethod
+    def build(cls, person: Person, email: str, is_primary: bool = False) -> "PersonAddress":
+        """An unsaved address, ready for bulk_create. Raises ValueError for what is no address."""
+        address = cls(company_id=person.company_id, person=person, email=email, is_primary=is_primary)
+        address.read_email()
+        return address
+
+    def read_email(self) -> None:
+        """Bring ``email`` into its stored form and fill ``match_key``. Raises ValueError for what is no address."""
+        self.email = addresses.normalize(self.email)
+        self.match_key = addresses.match_key(self.email)
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            self.read_email()
+        except ValueError as error:
+            raise ValidationError({"email": str(error)}) from error
+        others = PersonAddress.unscoped.filter(company_id=self.company_id, match_key=self.match_key).exclude(pk=self.pk)
+        if other := others.select_related("person").first():
+            raise ValidationError({"email": f"{self.email} already belongs to {other.person}."})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.read_email()
+        if (fields := kwargs.get("update_fields")) is not None and "email" in fields:
+            kwargs["update_fields"] = {*fields, "match_key"}
+        super().save(*args, **kwargs)
 
 
 class Fund(TenantModel):
@@ -275,7 +338,8 @@ class Touchpoint(TenantModel):
             models.UniqueConstraint(fields=["company", "unique_key"], name="touchpoint_once"),
             models.CheckConstraint(condition=Q(kind__in=["meeting", "email", "call"]), name="touchpoint_kind"),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("occurred_at")), name="touchpoint_ends_after_start"
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("occurred_at")),
+                name="touchpoint_ends_after_start",
             ),
         ]
 
@@ -351,6 +415,22 @@ class Brief(TenantModel):
         return f"Brief {self.version} for {self.touchpoint}"
 
 
+class BriefFailure(TenantModel):
+    """A brief that could not be made; the next sweep tries again, and success deletes the row."""
+
+    touchpoint = models.OneToOneField(Touchpoint, on_delete=models.CASCADE, related_name="brief_failure")
+    reason = models.TextField()
+    tries = models.PositiveIntegerField(default=1)
+    first_failed_at = models.DateTimeField(default=timezone.now)
+    last_failed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-last_failed_at"]
+
+    def __str__(self) -> str:
+        return f"No brief for {self.touchpoint}: {self.reason}"
+
+
 class BlockRule(TenantModel):
     """Contacts that stay out: for one user or, without one, for the whole firm."""
 
@@ -381,3 +461,11 @@ class BlockRule(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.get_strength_display()}: {self.value}"
+
+    def clean(self) -> None:
+        super().clean()
+        is_domain = self.kind == self.Kind.DOMAIN
+        try:
+            self.value = addresses.normalize_domain(self.value) if is_domain else addresses.normalize(self.value)
+        except ValueError as error:
+            raise ValidationError({"value": str(error)}) from error

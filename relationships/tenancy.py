@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 M = TypeVar("M", bound=models.Model)
@@ -75,3 +76,18 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def clean(self) -> None:
+        """Raises ValidationError, on each field to blame, for what points to another company's row."""
+        super().clean()
+        if self.company_id is None:
+            return
+        errors = {}
+        for field in self._meta.concrete_fields:
+            if not isinstance(field, models.ForeignKey) or field.name == "company":
+                continue
+            other = getattr(self, field.name, None)
+            if getattr(other, "company_id", self.company_id) != self.company_id:
+                errors[field.name] = f"{other} does not belong to the same company."
+        if errors:
+            raise ValidationError(errors)
