@@ -42,15 +42,23 @@ def read(name: str, cast: Callable[[str], T], default: str | None = None) -> T:
 
 def boolean(raw: str) -> bool:
     """1/0, true/false, yes/no, on/off."""
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
-    if raw.lower() not in words:
-        raise ValueError(f"{raw!r} is neither true nor false")
-    return words[raw.lower()]
+    if raw.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if raw.lower() in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError(f"{raw!r} is neither true nor false")
 
 
 def names(raw: str) -> list[str]:
     """Comma-separated names, blanks dropped."""
     return [part.strip() for part in raw.split(",") if part.strip()]
+
+
+def log_level(raw: str) -> str:
+    """DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+    if raw.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise ValueError(f"{raw!r} is none of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    return raw.upper()
 
 
 def origin(raw: str) -> str:

@@ -2,14 +2,16 @@
 
 import base64
 import hashlib
+import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lpxgp import logs
-from lpxgp.environment import boolean, env, keys, names, origin, origins, read
+from lpxgp.environment import boolean, env, keys, log_level, names, origin, origins, read
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -55,7 +57,9 @@ if not DEBUG:
     if "*" in ALLOWED_HOSTS:
         raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts: '*' lets anybody choose one.")
     if PROVIDER_ORIGINS and not ALLOW_PROVIDER_ORIGINS:
-        raise ImproperlyConfigured("PROVIDER_ORIGINS sends tokens elsewhere: set ALLOW_PROVIDER_ORIGINS=1 if you mean it.")
+        raise ImproperlyConfigured(
+            "PROVIDER_ORIGINS sends tokens elsewhere: set ALLOW_PROVIDER_ORIGINS=1 if you mean it."
+        )
 
 INSTALLED_APPS = [
     "lpxgp",
@@ -64,7 +68,7 @@ INSTALLED_APPS = [
     "integrations",
     "relationships",
     "sandbox",
-    "django.contrib.admin",
+    "lpxgp.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -91,13 +95,14 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "lpxgp.middleware.SecurityHeaders",
+    "lpxgp.middleware.Probes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -151,7 +156,7 @@ CACHES = {
 }
 
 # Jobs. The reasons for each value are in docs/decisions.md ("The queue carries ids").
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "lpxgp",
     "label": "Job queue",
     "orm": "default",
@@ -190,6 +195,10 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
+# A new address replaces the old one once it is proven; a change of password or second factor is told by mail.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[LPxGP] "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
@@ -293,7 +302,9 @@ USE_TZ = True
 USE_I18N = False
 
 LOGGING_CONFIG = None
-logs.configure(read("LOG_LEVEL", str, "INFO"))
+logs.configure(read("LOG_LEVEL", log_level, "INFO"), mask_key=SECRET_KEY, is_readable=DEBUG and sys.stderr.isatty())
+# Whoever scrapes /metrics sends this as a bearer token; without it only signed-in staff see them.
+METRICS_TOKEN = read("METRICS_TOKEN", str, "")
 
 # What the product does by the clock.
 POLL_MINUTES = read("POLL_MINUTES", int, "15")

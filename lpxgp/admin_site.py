@@ -1,0 +1,77 @@
+"""The admin of the staff: entered by the one sign-in page, with third parties' tables hidden or read-only."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.db.models import Model
+from django.db.models.base import ModelBase
+from django.http import HttpRequest, HttpResponse
+
+# Credentials, and queue rows that only the queue may write.
+HIDDEN = {
+    "account.emailaddress",
+    "account.emailconfirmation",
+    "django_q.ormq",
+    "django_q.success",
+    "mfa.authenticator",
+    "socialaccount.socialapp",
+    "socialaccount.socialtoken",
+}
+# Useful to look at; ensure_schedules writes the schedules, people connect their own accounts.
+READ_ONLY = {
+    "django_q.failure": ["id", "func", "started", "stopped", "attempt_count"],
+    "django_q.schedule": ["name", "func", "schedule_type", "cron", "next_run"],
+    "socialaccount.socialaccount": ["user", "provider", "last_login", "date_joined"],
+    "usersessions.usersession": ["user", "created_at", "last_seen_at", "ip"],
+}
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Shows the columns of ``READ_ONLY`` and changes nothing."""
+
+    list_display_links = None
+    actions = None
+    show_full_result_count = False
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
+        return READ_ONLY[self.opts.label_lower]
+
+    def get_list_select_related(self, request: HttpRequest) -> bool:
+        return "user" in READ_ONLY[self.opts.label_lower]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class Site(AdminSite):
+    """Django's admin with our name, our sign-in, and a say in what others register."""
+
+    site_header = "LPxGP Integrations"
+    site_title = "LPxGP staff"
+    index_title = "Staff"
+    enable_nav_sidebar = True
+
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: type[ModelAdmin] | None = None,
+        **options: Any,
+    ) -> None:
+        models = [model_or_iterable] if isinstance(model_or_iterable, ModelBase) else list(model_or_iterable)
+        for model in models:
+            if model._meta.label_lower in READ_ONLY:
+                super().register(model, ReadOnlyAdmin)
+            elif model._meta.label_lower not in HIDDEN:
+                super().register(model, admin_class, **options)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """To allauth's page, with its rate limits and second factor: Django's own has neither."""
+        return cast(HttpResponse, secure_admin_login(super().login)(request, extra_context))
