@@ -1,0 +1,120 @@
+"""The one WSGI application: finds the route, applies faults and latency, writes the record."""
+
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from sandbox import control, home
+from sandbox.clock import iso
+from sandbox.faults import Fault
+from sandbox.providers import Call, Provider, Route
+from sandbox.world import World
+
+TIMEOUT_SECONDS = 30.0
+SLOW_SECONDS = 2.0
+SECRET_PARAMETERS = frozenset({"access_token", "oauth_token"})
+
+
+class Application:
+    """Answers for all providers, for the control API and for the front page."""
+
+    def __init__(self, world: World, providers: list[Provider]) -> None:
+        self._world = world
+        self._providers = providers
+        self._controls = control.Controls(world, providers)
+        self._routes = Map(
+            [
+                Rule(route.path, methods=[route.method], endpoint=(provider, route))
+                for provider in providers
+                for route in provider.routes
+            ],
+            merge_slashes=False,
+        )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = self._respond(overridden(Request(environ)))
+        return response(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        if request.path == "/control" or request.path.startswith("/control/"):
+            return self._controls.respond(request)
+        try:
+            (provider, route), args = self._routes.bind_to_environ(request.environ).match()
+        except NotFound:
+            return home.respond(self._world, self._providers, request)
+        except HTTPException as error:
+            return Response(f"{error.code} {error.name}", error.code, mimetype="text/plain")
+        call = Call(self._world, request, route.operation, args)
+        return self._answer(call, provider, route)
+
+    def _answer(self, call: Call, provider: Provider, route: Route) -> Response:
+        world = self._world
+        with world.lock:
+            account = provider.account_of(world, call.request)
+            fault = world.faults.take(call.operation, account)
+        if world.latency_seconds:
+            world.wait(world.latency_seconds)
+        response = self._spoiled(fault, call, provider, route) if fault else route.view(call)
+        with world.lock:
+            world.requests.count(call.operation)
+            world.requests.note(entry(call, account, response))
+        if call.request.method != "GET":
+            world.is_dirty.set()
+        return response
+
+    def _spoiled(self, fault: Fault, call: Call, provider: Provider, route: Route) -> Response:
+        """The answer of a call that runs into a fault. The damaged ones did the work: their effects stay."""
+        if fault.kind == "timeout":
+            self._world.wait(TIMEOUT_SECONDS if fault.seconds is None else fault.seconds)
+            return provider.fault(fault, call.operation)
+        if fault.kind == "slow":
+            self._world.wait(SLOW_SECONDS if fault.seconds is None else fault.seconds)
+            return route.view(call)
+        if fault.kind == "html_200":
+            return Response("<!doctype html><title>Sign in</title><p>Please sign in.", mimetype="text/html")
+        if fault.kind in {"half_page", "malformed_json"}:
+            return cut(route.view(call), is_length_kept=fault.kind == "half_page")
+        return provider.fault(fault, call.operation)
+
+
+def cut(response: Response, *, is_length_kept: bool) -> Response:
+    """The first half of an answer. With its whole length announced, the connection closes early."""
+    body = response.get_data()
+    half = Response(body[: len(body) // 2], response.status_code, content_type=response.content_type)
+    if is_length_kept:
+        half.headers["Content-Length"] = str(max(len(body), 1))
+    return half
+
+
+def overridden(request: Request) -> Request:
+    """A POST that says X-HTTP-Method-Override is that method, its form joined to the query.
+
+    Google's client does so for addresses over 2048 characters.
+    """
+    method = request.headers.get("X-HTTP-Method-Override", "").upper()
+    if request.method != "POST" or not method:
+        return request
+    parts = [request.query_string.decode(), request.get_data(as_text=True)]
+    request.environ["QUERY_STRING"] = "&".join(part for part in parts if part)
+    request.environ["REQUEST_METHOD"] = method
+    request.environ["CONTENT_LENGTH"] = "0"
+    return Request(request.environ)
+
+
+def entry(call: Call, account: str, response: Response) -> dict[str, object]:
+    """A call for the record. A repeated parameter is a list; tokens are left out."""
+    query = {
+        key: values[0] if len(values) == 1 else values
+        for key, values in call.request.args.lists()
+        if key not in SECRET_PARAMETERS
+    }
+    return {
+        "operation": call.operation,
+        "account": account,
+        "query": query,
+        "status": response.status_code,
+        "at": iso(call.world.clock.now()),
+    }

@@ -1,0 +1,83 @@
+"""Pretend Google: sign-in, tokens and the Calendar API, at the paths of the real hosts below one prefix each.
+
+accounts.google.com → /google-accounts, oauth2.googleapis.com → /google-oauth2, www.googleapis.com → /google-apis,
+openidconnect.googleapis.com → /google-openid.
+"""
+
+from collections.abc import Sequence
+
+from werkzeug.wrappers import Request
+
+from sandbox.google import calendar, consent, errors, identity, oauth
+from sandbox.google.control import CONTROLS
+from sandbox.google.state import Google, google_of
+from sandbox.providers import Provider, Route, Table
+from sandbox.world import World
+
+API = "/google-apis/calendar/v3"
+CALENDAR = f"{API}/calendars/<calendar_id>"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+ROUTES = [
+    Route("GET", "/google-accounts/o/oauth2/v2/auth", "oauth.auth", consent.authorize),
+    Route("POST", "/google-accounts/o/oauth2/v2/auth", "oauth.auth", consent.authorize),
+    Route("POST", "/google-oauth2/token", "oauth.token", oauth.token),
+    Route("POST", "/google-oauth2/revoke", "oauth.revoke", oauth.revoke),
+    Route("GET", "/google-apis/oauth2/v1/certs", "oauth.certs", identity.pem_certs),
+    Route("GET", "/google-apis/oauth2/v3/certs", "oauth.certs", identity.jwk_certs),
+    Route("GET", "/google-apis/oauth2/v2/userinfo", "oauth.userinfo", identity.userinfo),
+    Route("GET", "/google-openid/v1/userinfo", "oauth.userinfo", identity.openid_userinfo),
+    Route("GET", f"{API}/users/me/calendarList", "calendar.calendarList.list", calendar.list_calendars),
+    Route("GET", CALENDAR, "calendar.calendars.get", calendar.get_calendar),
+    Route("GET", f"{CALENDAR}/events", "calendar.events.list", calendar.list_events),
+    Route("POST", f"{CALENDAR}/events/watch", "calendar.events.watch", calendar.watch_events),
+    Route("GET", f"{CALENDAR}/events/<event_id>", "calendar.events.get", calendar.get_event),
+    Route("GET", f"{CALENDAR}/events/<event_id>/instances", "calendar.events.instances", calendar.list_instances),
+    Route("POST", f"{API}/channels/stop", "calendar.channels.stop", calendar.stop_channel),
+]
+UNKNOWN = [
+    Route(method, f"/google-{host}/<path:path>", "google.unknown", calendar.unknown)
+    for host in ("accounts", "oauth2", "apis", "openid")
+    for method in METHODS
+]
+
+
+def account_of(world: World, request: Request) -> str:
+    """The account of the request's access token, code or refresh token."""
+    google = google_of(world)
+    token = google.tokens.access.get(calendar.bearer(request))
+    if token is not None:
+        return token.email
+    return oauth.account_of_form(google, request) if request.method == "POST" else ""
+
+
+def overview(world: World) -> Sequence[Table]:
+    """Accounts with their calendars and grants, and the push channels."""
+    google = google_of(world)
+    accounts = []
+    for account in google.accounts.values():
+        calendars = [one for one in google.calendars.values() if account.email in one.access]
+        clients = [client for client, email in google.tokens.granted if email == account.email]
+        names = ", ".join(
+            f"{one.summary} ({one.access[account.email]}, {one.last_number} changes)" for one in calendars
+        )
+        accounts.append([account.name, account.email, names, ", ".join(clients) or "none"])
+    channels = [
+        [one["calendar_id"], one["address"], str(one["number"]), "live" if one["is_live"] else "expired"]
+        for one in google.pushes.listing()
+    ]
+    return [
+        Table("Google accounts", ("Name", "Address", "Calendars", "Linked to"), accounts),
+        Table("Google push channels", ("Calendar", "Sends to", "Last message", "State"), channels),
+    ]
+
+
+PROVIDER = Provider(
+    slug="google",
+    routes=[*ROUTES, *UNKNOWN],
+    new_state=Google,
+    fault=errors.fault,
+    account_of=account_of,
+    controls=CONTROLS,
+    overview=overview,
+)

@@ -1,0 +1,70 @@
+"""What a pretend provider gives the sandbox, and how the sandbox finds it."""
+
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+import sandbox
+from sandbox.faults import Fault
+from sandbox.world import ProviderState, World
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request on its way to a view."""
+
+    world: World
+    request: Request
+    operation: str
+    args: Mapping[str, str]
+
+
+View = Callable[[Call], Response]
+Control = Callable[[World, Request], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """A path of the pretend provider. ``operation`` names it for faults and the record of requests."""
+
+    method: str
+    path: str
+    operation: str
+    view: View
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part of the sandbox's front page."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Provider:
+    """A pretend provider: a module of this package holds one as ``PROVIDER``.
+
+    ``fault`` says a fault in the provider's own words; ``account_of`` tells whose call a request is ("" when it
+    cannot); ``controls`` maps "METHOD path" below /control/<slug>/ to a function that returns JSON.
+    """
+
+    slug: str
+    routes: Sequence[Route]
+    new_state: Callable[[World], ProviderState]
+    fault: Callable[[Fault, str], Response]
+    account_of: Callable[[World, Request], str]
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    overview: Callable[[World], Sequence[Table]] = lambda world: ()
+
+
+def find_providers() -> list[Provider]:
+    """Every provider of this package, by slug."""
+    modules = (import_module(f"sandbox.{found.name}") for found in pkgutil.iter_modules(sandbox.__path__))
+    found = (getattr(module, "PROVIDER", None) for module in modules)
+    return sorted((each for each in found if isinstance(each, Provider)), key=lambda each: each.slug)
