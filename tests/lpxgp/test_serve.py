@@ -1,0 +1,82 @@
+"""The embedded server under clients that are slow, and under bodies of unknown length."""
+
+import http.client
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.conf import settings
+from waitress import wasyncore
+
+from lpxgp import serve
+
+SLOW_CLIENTS = 40
+
+
+def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answers with the body it read."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["wsgi.input"].read()]
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where the server answers, with the limits of the product and an application that echoes."""
+    sockets: dict[int, Any] = {}
+    server = serve.create(echo, "127.0.0.1", 0, map=sockets)
+    is_over: list[bool] = []
+
+    def loop() -> None:
+        while not is_over:
+            wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
+
+    thread = Thread(target=loop)
+    thread.start()
+    yield server.effective_port
+    is_over.append(True)
+    thread.join()
+    server.task_dispatcher.shutdown()
+    for channel in list(sockets.values()):
+        channel.close()
+
+
+def post(port: int, body: Any, **options: Any) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/", body, **options)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_forty_slow_bodies_hold_up_nobody(port: int) -> None:
+    with ExitStack() as open_sockets:
+        for _ in range(SLOW_CLIENTS):
+            client = open_sockets.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nthe first bytes")
+        began = time.monotonic()
+
+        assert post(port, b"hello") == (200, b"hello")
+        assert time.monotonic() - began < 5
+
+
+def test_a_chunked_body_arrives_whole(port: int) -> None:
+    assert post(port, iter([b"one ", b"two"]), encode_chunked=True) == (200, b"one two")
+
+
+def test_a_body_that_is_too_long_is_refused(port: int) -> None:
+    assert post(port, b"x" * (settings.WEBHOOK_MAX_BYTES + serve.ROOM_FOR_AN_ANSWER + 1))[0] == 413
+
+
+def test_a_chunked_body_that_is_too_long_is_refused(port: int) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 65536
+
+    try:
+        status = post(port, endless(), encode_chunked=True)[0]
+    except (BrokenPipeError, ConnectionResetError):
+        return  # refused before the client had sent everything
+    assert status == 413
