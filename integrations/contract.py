@@ -5,7 +5,7 @@ these words and touches no ORM. An adapter translates one kind of data (calendar
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -88,7 +88,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a stored delivery says: ``is_change`` pokes the channel's resource, otherwise it is ignored for ``detail``."""
+    """What a stored delivery says: ``is_change`` pokes the channel's resource, else it is ignored for ``detail``."""
 
     is_change: bool
     detail: str
@@ -123,6 +123,8 @@ class Provider(Protocol):
 
     def revoke(self, http: requests.Session, token: str) -> None: ...
 
+    def is_issuer(self, issuer: str) -> bool: ...
+
     def recognises(self, request: IncomingRequest) -> bool: ...
 
     def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> Claim: ...
@@ -154,7 +156,9 @@ class Guest:
 
 @dataclass(frozen=True)
 class EventCopy:
-    """One event or instance as a calendar holds it. Timed events have ``starts_at``; all-day ones ``starts_on``.
+    """One event or instance as a calendar holds it. Timed events have ``starts_at``; all-day ones ``starts_on`` and an
+    exclusive ``ends_on``. ``visibility`` is default or private; ``event_type`` is default, focus_time, out_of_office,
+    working_place, birthday or from_mail.
 
     A cancelled one promises no more than ``external_id`` (and, for an instance, series and slot).
     """
@@ -197,7 +201,6 @@ class EventPage:
     unreadable: tuple[UnreadableItem, ...] = ()
     next_page: str = ""
     next_cursor: str = ""
-    tombstoned_series: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -211,18 +214,22 @@ class PageRequest:
     window_end: datetime | None = None
 
 
-class CalendarAdapter(Protocol):
+class PushAdapter(Protocol):
+    """Opens and stops push channels of one kind of resource. Touches no ORM."""
+
+    def watch(
+        self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime
+    ) -> OpenedChannel: ...
+
+    def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None: ...
+
+
+class CalendarAdapter(PushAdapter, Protocol):
     """Reads calendars of one provider through an authorised session. Touches no ORM."""
 
     def calendars(self, http: requests.Session) -> Iterator[CalendarInfo]: ...
 
     def page(self, http: requests.Session, wanted: PageRequest) -> EventPage: ...
-
-    def watch(
-        self, http: requests.Session, calendar_id: str, channel_id: str, token: str, address: str, expires_at: datetime
-    ) -> OpenedChannel: ...
-
-    def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None: ...
 
 
 JsonObject = dict[str, Any]

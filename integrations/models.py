@@ -29,7 +29,9 @@ class Integration(TenantModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="integrations")
     provider = models.TextField()
     integration_type = models.TextField()
-    encrypted_tokens = models.BinaryField(help_text="Access and refresh token, encrypted (tokens.py). Empty once deleted.")
+    encrypted_tokens = models.BinaryField(
+        help_text="Access and refresh token, encrypted (tokens.py). Empty once deleted."
+    )
     scopes = models.JSONField(default=list, help_text="What the provider granted, which may be less than was asked.")
     expires_at = models.DateTimeField(null=True, help_text="When the access token expires.")
     last_sync = models.DateTimeField(null=True)
@@ -43,6 +45,8 @@ class Integration(TenantModel):
     version = models.PositiveIntegerField(default=1)
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
+    resources_listed_at = models.DateTimeField(null=True, help_text="When its calendars were last listed.")
+    resources_tried_at = models.DateTimeField(null=True)
     is_revocation_due = models.BooleanField(default=False, help_text="Disconnected here, still to be revoked there.")
 
     class Meta:
@@ -86,7 +90,9 @@ class SyncState(TenantModel):
     time_zone = models.TextField(blank=True)
     cursor = models.TextField(blank=True, help_text="The provider's sync token; empty asks for a full round.")
     page_cursor = models.TextField(blank=True, help_text="Next page of a round that was interrupted.")
-    round_id = models.UUIDField(null=True, help_text="The full round under way: rows it did not see are deleted after.")
+    round_id = models.UUIDField(
+        null=True, help_text="The full round under way: what it does not find is deleted after."
+    )
     window_start = models.DateTimeField(null=True)
     window_end = models.DateTimeField(null=True)
     dirty_mark = models.PositiveBigIntegerField(default=0)
@@ -101,7 +107,12 @@ class SyncState(TenantModel):
     last_error = models.TextField(blank=True)
     last_success_at = models.DateTimeField(null=True)
     last_push_at = models.DateTimeField(null=True)
-    missed_pushes = models.PositiveIntegerField(default=0, help_text="Polls in a row that found what no push announced.")
+    trigger = models.TextField(
+        blank=True, help_text="What asked for the next run: the newest of link, push, manual, retry."
+    )
+    missed_pushes = models.PositiveIntegerField(
+        default=0, help_text="Polls in a row that found what no push announced."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -170,6 +181,20 @@ class SyncRun(TenantModel):
         return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
 
 
+class RoundPage(TenantModel):
+    """The ids one page of a full round held. Once the round is whole, rows of ours on no page are deletions."""
+
+    state = models.ForeignKey(SyncState, on_delete=models.CASCADE, related_name="round_pages")
+    round_id = models.UUIDField()
+    external_ids = models.JSONField()
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "round_id"])]
+
+    def __str__(self) -> str:
+        return f"{len(self.external_ids)} ids of round {self.round_id}"
+
+
 class SetAside(TenantModel):
     """An item the provider sent that could not be read: kept with its reason, while the rest of its page went on."""
 
@@ -208,12 +233,16 @@ class Channel(TenantModel):
     channel_id = models.TextField()
     channel_token = models.TextField(help_text="The channel's secret, encrypted.")
     token_key_id = models.TextField(blank=True, help_text="Which key signed the secret.")
-    resource_id = models.TextField(blank=True, help_text="The provider's id of what is watched; known once it answered.")
+    resource_id = models.TextField(
+        blank=True, help_text="The provider's id of what is watched; known once it answered."
+    )
     resource_uri = models.TextField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True)
     renew_at = models.DateTimeField(null=True)
     state = models.TextField(choices=State, default=State.OPENING)
-    replaces = models.OneToOneField("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replacement")
+    replaces = models.OneToOneField(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replacement"
+    )
     error = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -244,7 +273,9 @@ class LinkAttempt(TenantModel):
     provider = models.TextField()
     integration_type = models.TextField()
     state_digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the state sent to the provider.")
-    session_digest = models.CharField(max_length=64, help_text="SHA-256 of a secret that only this browser session holds.")
+    session_digest = models.CharField(
+        max_length=64, help_text="SHA-256 of a secret that only this browser session holds."
+    )
     encrypted_verifier = models.BinaryField(help_text="The PKCE verifier, encrypted.")
     reconnects = models.ForeignKey(Integration, on_delete=models.CASCADE, null=True, related_name="+")
     expires_at = models.DateTimeField()

@@ -3,28 +3,35 @@
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations.models import SyncState
+from integrations.models import SyncRun, SyncState
 
 QUEUED_FOR = timedelta(minutes=2)
 """After this long a queued job is thought lost, and another one is queued."""
 
 
-def poke(state_ids: Iterable[uuid.UUID], is_replay: bool = False) -> dict[uuid.UUID, int]:
+def poke(
+    state_ids: Iterable[uuid.UUID], trigger: str = SyncRun.Trigger.PUSH, is_replay: bool = False
+) -> dict[uuid.UUID, int]:
     """Mark these states dirty and queue their syncs; returns the mark each has to reach.
 
-    A thousand pokes of one state queue one sync. A replay also ends a back-off, since somebody asked for it.
+    A thousand pokes of one state queue one sync. What a person asked for (a replay, sync now) also ends a back-off.
     """
     ids = sorted(set(state_ids))
+    rows = SyncState.unscoped.filter(pk__in=ids)
+    changes: dict[str, Any] = {"dirty_mark": F("dirty_mark") + 1, "trigger": trigger}
+    if trigger == SyncRun.Trigger.PUSH and not is_replay:
+        changes |= {"last_push_at": timezone.now(), "missed_pushes": 0}
+    if is_replay or trigger == SyncRun.Trigger.MANUAL:
+        changes |= {"next_attempt_at": None, "failures": 0}
     with transaction.atomic():
-        SyncState.unscoped.filter(pk__in=ids).update(dirty_mark=F("dirty_mark") + 1)
-        if is_replay:
-            SyncState.unscoped.filter(pk__in=ids).update(next_attempt_at=None, failures=0)
+        rows.update(**changes)
         marks = dict(SyncState.unscoped.filter(pk__in=ids).values_list("pk", "dirty_mark"))
         queue(ids)
     return marks
@@ -51,3 +58,11 @@ def queue(state_ids: Iterable[uuid.UUID]) -> int:
                 async_task("integrations.jobs.sync", str(pk))
                 queued += 1
     return queued
+
+
+def queue_due() -> int:
+    """Queue every state whose poll or retry is due, or whose job was lost; returns how many were. One query if none."""
+    now = timezone.now()
+    is_waiting = Q(dirty_mark__gt=F("done_mark")) & Q(dirty_mark__gt=F("gave_up_mark"))
+    due = SyncState.unscoped.filter(is_waiting | Q(next_poll_at__lte=now) | Q(next_attempt_at__lte=now), is_chosen=True)
+    return queue(list(due.values_list("pk", flat=True)))

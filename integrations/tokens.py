@@ -31,7 +31,9 @@ def decrypt(cipher: bytes | memoryview, *, purpose: str, context: str) -> bytes:
     key_id, _, token = bytes(cipher).partition(b"|")
     master = _masters().get(key_id.decode("ascii", "replace"))
     if master is None:
-        raise CannotDecrypt(f"Its key {key_id[:8]!r} is not in TOKEN_ENCRYPTION_KEY: put that key back behind the new one.")
+        raise CannotDecrypt(
+            f"Its key {key_id[:8]!r} is not in TOKEN_ENCRYPTION_KEY: put that key back behind the new one."
+        )
     return open_fernet(derived_key(master, purpose, context), token)
 
 

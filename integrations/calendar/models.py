@@ -5,7 +5,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.models import SyncState
-from relationships.models import Touchpoint
 from relationships.tenancy import TenantModel
 
 
@@ -22,7 +21,7 @@ class CalendarEvent(TenantModel):
         CANCELLED = "cancelled", "Cancelled"
         DECLINED = "declined", "You declined it"
         PRIVATE = "private", "Marked private"
-        NOT_A_MEETING = "not_a_meeting", "Not a meeting (focus time, out of office, working place, birthday)"
+        NOT_A_MEETING = "not_a_meeting", "Focus time, out of office, working place, birthday or booking"
         NO_GUESTS = "no_guests", "Nobody else is invited"
         INTERNAL = "internal", "Only colleagues"
         BLOCKED = "blocked", "A guest is on the block list"
@@ -46,12 +45,12 @@ class CalendarEvent(TenantModel):
     my_response = models.TextField(blank=True)
     visibility = models.TextField(default="default")
     event_type = models.TextField(default="default")
-    guests_omitted = models.BooleanField(default=False, help_text="The provider hid guests: those known before are kept.")
+    guests_omitted = models.BooleanField(
+        default=False, help_text="The provider hid guests: those known before are kept."
+    )
     remote_updated_at = models.DateTimeField(null=True)
-    seen_in_round = models.UUIDField(null=True)
     verdict = models.TextField(choices=Verdict, default=Verdict.PENDING)
     meeting_key = models.CharField(max_length=64, blank=True, help_text="Touchpoint.unique_key of the real meeting.")
-    touchpoint = models.ForeignKey(Touchpoint, on_delete=models.SET_NULL, null=True, related_name="+")
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -96,3 +95,15 @@ class EventGuest(TenantModel):
 
     def __str__(self) -> str:
         return self.email
+
+
+class ContactsLook(TenantModel):
+    """Up to when new contacts, domains and block rules of a company were looked at for its past meetings."""
+
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["company"], name="contacts_look_once")]
+
+    def __str__(self) -> str:
+        return f"{self.company} at {self.looked_at:%Y-%m-%d %H:%M}"

@@ -6,7 +6,7 @@ from functools import cache
 
 from django.conf import settings
 
-from integrations.contract import CalendarAdapter, ClientConfig, Provider, Service
+from integrations.contract import CalendarAdapter, ClientConfig, Provider, PushAdapter, Service
 from integrations.errors import BadConfig
 
 
@@ -31,6 +31,12 @@ def service(slug: str, integration_type: str) -> Service:
         if offered.type == integration_type:
             return offered
     raise LookupError(f"{slug} offers no {integration_type}.")
+
+
+@cache
+def push_adapter(slug: str, integration_type: str) -> PushAdapter:
+    """What opens and stops push channels for this kind of data."""
+    return importlib.import_module(service(slug, integration_type).adapter).adapter
 
 
 @cache

@@ -117,7 +117,11 @@ class RequestsHttp:
         """One request, as httplib2 would make it. Raises what the transport raises."""
         answer = self.http.request(method, uri, data=body, headers=dict(headers or {}), allow_redirects=False)
         response = httplib2.Response({name.lower(): value for name, value in answer.headers.items()})
-        response.status, response.reason, response["status"] = answer.status_code, answer.reason, str(answer.status_code)
+        response.status, response.reason, response["status"] = (
+            answer.status_code,
+            answer.reason,
+            str(answer.status_code),
+        )
         return response, answer.content
 
     def close(self) -> None:
@@ -269,6 +273,10 @@ class Google:
         answer = http.post(REVOKE_URL, data={"token": token})
         if answer.status_code >= 500 or answer.status_code == 429:
             raise Temporary("Google did not confirm the revocation.", outbound.retry_after(answer.headers))
+
+    def is_issuer(self, issuer: str) -> bool:
+        """Whether an ``iss`` in the consent's answer names Google (RFC 9207)."""
+        return issuer in {ISSUER, "accounts.google.com"}
 
     def recognises(self, request: IncomingRequest) -> bool:
         """Whether a push is Google Calendar's: it has no body, all it says is in these headers."""

@@ -1,0 +1,96 @@
+"""Writes any number of rows with one statement: the rows travel as one JSON parameter.
+
+Django's bulk_create splits a page into as many statements as the database's limit of parameters asks for. Here a page
+of 2,500 events costs what a page of one does. Works on SQLite and PostgreSQL; unknown databases are refused.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, models
+from django.db.models.expressions import RawSQL
+
+
+def upsert(
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    unique: Sequence[str],
+    returning: Sequence[str] = (),
+    changed_by: str = "",
+    only_new: Sequence[str] = (),
+) -> list[tuple[Any, ...]]:
+    """Insert ``rows`` (field names to values, all with the same fields) or update those that exist by ``unique``.
+
+    With ``changed_by``, an existing row is only written where that field differs; ``only_new`` fields are never updated.
+    Returns ``returning`` of each row
+    that was written.
+    """
+    if not rows:
+        return []
+    fields = [model._meta.get_field(name) for name in rows[0]]
+    columns = [_quoted(field.column) for field in fields]
+    conflict = [_quoted(model._meta.get_field(name).column) for name in unique]
+    keep = {
+        *conflict,
+        _quoted(model._meta.pk.column),
+        *(_quoted(model._meta.get_field(name).column) for name in only_new),
+    }
+    updates = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns if column not in keep)
+    table = _quoted(model._meta.db_table)
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) {_select(fields)} ON CONFLICT ({', '.join(conflict)})"
+    sql += f" DO UPDATE SET {updates}" if updates else " DO NOTHING"
+    if updates and changed_by:
+        column = _quoted(model._meta.get_field(changed_by).column)
+        sql += f" WHERE {table}.{column} <> EXCLUDED.{column}"
+    back = [model._meta.get_field(name) for name in returning]
+    if back:
+        sql += " RETURNING " + ", ".join(_quoted(field.column) for field in back)
+    document = json.dumps([[_value(field, row[field.name]) for field in fields] for row in rows], cls=DjangoJSONEncoder)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [document])
+        written = cursor.fetchall() if back else []
+    return [tuple(field.to_python(value) for field, value in zip(back, row, strict=True)) for row in written]
+
+
+def not_listed(
+    rows: models.QuerySet[Any], column: str, lists: models.QuerySet[Any], field: str
+) -> models.QuerySet[Any]:
+    """``rows`` whose ``column`` stands in none of the JSON arrays ``field`` of ``lists``. The database compares."""
+    table = _quoted(lists.model._meta.db_table)
+    source = {
+        "sqlite": f"SELECT item.value FROM {table}, json_each({table}.{_quoted(field)}) AS item",
+        "postgresql": f"SELECT item.value FROM {table}, jsonb_array_elements_text({table}.{_quoted(field)}) AS item(value)",
+    }[connection.vendor]
+    ids = lists.values_list("pk", flat=True)
+    inner, parameters = ids.query.sql_with_params()
+    listed = RawSQL(f"{source} WHERE {table}.{_quoted('id')} IN ({inner})", parameters)  # noqa: S611
+    return rows.exclude(**{f"{column}__in": listed})
+
+
+def _select(fields: Sequence[Any]) -> str:
+    """A SELECT that turns the JSON parameter back into typed rows."""
+    if connection.vendor == "sqlite":
+        parts = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(fields)))
+        return f"SELECT {parts} FROM json_each(%s) WHERE TRUE"
+    if connection.vendor == "postgresql":
+        parts = ", ".join(f"(value->>{number})::{field.db_type(connection)}" for number, field in enumerate(fields))
+        return f"SELECT {parts} FROM jsonb_array_elements(%s::jsonb) AS value"
+    raise ImproperlyConfigured(f"{connection.vendor} is not supported: use SQLite or PostgreSQL.")
+
+
+def _value(field: Any, value: Any) -> Any:
+    """The value as JSON carries it to the database: what Django would store, or its text form."""
+    if isinstance(field, models.JSONField):
+        return json.dumps(value)
+    if isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if connection.vendor == "sqlite":
+        return field.get_db_prep_save(value, connection)
+    return value
+
+
+def _quoted(name: str) -> str:
+    return connection.ops.quote_name(name)

@@ -1,0 +1,266 @@
+"""Translates Google Calendar: lists calendars, reads pages of events, opens and stops push channels.
+
+https://developers.google.com/workspace/calendar/api/guides/sync
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import requests
+
+from integrations.contract import (
+    CalendarInfo,
+    EventCopy,
+    EventPage,
+    Guest,
+    OpenedChannel,
+    PageRequest,
+    UnreadableItem,
+)
+from integrations.errors import CursorExpired, Permanent, Unreadable
+from integrations.providers import google
+
+PAGE_SIZE = 2500
+"""Google's maximum: at 50 ms a call, six times the events per second of its default of 250."""
+
+RESPONSES = {
+    "accepted": "accepted",
+    "declined": "declined",
+    "tentative": "tentative",
+    "needsAction": "needs_action",
+}
+"""Google's word for an answer to ours; an unknown one counts as none given."""
+
+EVENT_TYPES = {
+    "default": "default",
+    "focusTime": "focus_time",
+    "outOfOffice": "out_of_office",
+    "workingLocation": "working_place",
+    "birthday": "birthday",
+    "fromGmail": "from_mail",
+}
+"""Google's kind of entry to ours; an unknown one counts as an ordinary event."""
+
+VISIBILITIES = {"private": "private", "confidential": "private"}
+
+
+class GoogleCalendar:
+    """The adapter. ``http`` is an authorised session of ``integrations.outbound``, used by one thread."""
+
+    def calendars(self, http: requests.Session) -> Iterator[CalendarInfo]:
+        """Every calendar of the account's list. Raises MissingScope where listing was not granted."""
+        listing = google.api("calendar", "v3", http).calendarList()
+        page = ""
+        while True:
+            answer = google.run(listing.list(maxResults=250, **({"pageToken": page} if page else {})))
+            for item in answer.get("items", []):
+                if not item.get("deleted"):
+                    yield _calendar(item)
+            page = answer.get("nextPageToken", "")
+            if not page:
+                return
+
+    def page(self, http: requests.Session, wanted: PageRequest) -> EventPage:
+        """One page. Series come as instances, so that moved and cancelled ones are what they are."""
+        fields: dict[str, Any] = {"calendarId": wanted.calendar_id, "maxResults": PAGE_SIZE, "singleEvents": True}
+        if wanted.page:
+            fields["pageToken"] = wanted.page
+        if wanted.cursor:
+            fields["syncToken"] = wanted.cursor
+        else:
+            fields["timeMin"] = _rfc3339(wanted.window_start)
+            fields["timeMax"] = _rfc3339(wanted.window_end)
+        try:
+            answer = google.run(google.api("calendar", "v3", http).events().list(**fields))
+        except Permanent as error:
+            if wanted.cursor and "HTTP 400" in str(error):
+                raise CursorExpired("Google no longer takes the place where we stopped reading.") from error
+            raise
+        return _page(answer)
+
+    def watch(
+        self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime
+    ) -> OpenedChannel:
+        """Ask for pushes to ``address``. Google may grant less time than asked: its answer counts."""
+        body = {
+            "id": channel_id,
+            "type": "web_hook",
+            "address": address,
+            "token": token,
+            "params": {"ttl": str(int((expires_at - datetime.now(UTC)).total_seconds()))},
+        }
+        request = google.api("calendar", "v3", http).events().watch(calendarId=external_id, body=body)
+        answer = google.run(request)
+        return OpenedChannel(
+            resource_id=str(answer.get("resourceId", "")),
+            resource_uri=str(answer.get("resourceUri", "")),
+            expires_at=datetime.fromtimestamp(int(answer["expiration"]) / 1000, UTC)
+            if answer.get("expiration")
+            else expires_at,
+        )
+
+    def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
+        """End a channel. Raises ResourceGone where it ended already."""
+        body = {"id": channel_id, "resourceId": resource_id}
+        google.run(google.api("calendar", "v3", http).channels().stop(body=body))
+
+
+def _calendar(item: dict[str, Any]) -> CalendarInfo:
+    return CalendarInfo(
+        external_id=str(item["id"]),
+        name=_text(item.get("summaryOverride") or item.get("summary") or item["id"]),
+        time_zone=str(item.get("timeZone", "")),
+        is_primary=bool(item.get("primary", False)),
+        access_role=str(item.get("accessRole", "")),
+    )
+
+
+def _page(answer: dict[str, Any]) -> EventPage:
+    events, unreadable = [], []
+    for item in answer.get("items", []):
+        try:
+            events.append(event(item))
+        except (Unreadable, KeyError, TypeError, ValueError, AttributeError) as error:
+            # One item in an unknown form must not hold up the calendar: it is set aside with its reason.
+            unreadable.append(UnreadableItem(_id(item), _reason(error)))
+    return EventPage(
+        events=tuple(events),
+        unreadable=tuple(unreadable),
+        next_page=str(answer.get("nextPageToken", "")),
+        next_cursor=str(answer.get("nextSyncToken", "")),
+    )
+
+
+def event(item: dict[str, Any]) -> EventCopy:
+    """One event resource. Raises Unreadable where a date makes no sense; of a cancelled one only the id is sure."""
+    series_id = str(item.get("recurringEventId", ""))
+    original = item.get("originalStartTime") or {}
+    slot = _slot(original) if original else ""
+    if item.get("status") == "cancelled":
+        return EventCopy(
+            external_id=str(item["id"]),
+            etag=str(item.get("etag", "")),
+            is_cancelled=True,
+            series_id=series_id,
+            original_start=slot,
+        )
+    start, end = item.get("start"), item.get("end")
+    if not isinstance(start, dict) or not isinstance(end, dict):
+        raise Unreadable("The event has no start or no end.")
+    starts_at, starts_on = _moment(start)
+    ends_at, ends_on = _moment(end)
+    if (starts_at is None) != (ends_at is None):
+        raise Unreadable("The event starts at a time and ends on a day, or the other way round.")
+    if starts_at and ends_at and ends_at < starts_at or starts_on and ends_on and ends_on < starts_on:
+        raise Unreadable("The event ends before it starts.")
+    organizer = item.get("organizer") or {}
+    attendees = item.get("attendees") or []
+    return EventCopy(
+        external_id=str(item["id"]),
+        etag=str(item.get("etag", "")),
+        ical_uid=_text(item.get("iCalUID", "")),
+        series_id=series_id,
+        original_start=slot,
+        title=_text(item.get("summary", ""), 500),
+        location=_text(item.get("location", ""), 500),
+        join_url=_join_url(item),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        organizer=_text(organizer.get("email", "")).lower(),
+        my_response=_my_response(attendees, organizer),
+        visibility=VISIBILITIES.get(str(item.get("visibility")), "default"),
+        event_type=EVENT_TYPES.get(str(item.get("eventType")), "default"),
+        guests=_guests(attendees, organizer),
+        guests_omitted=bool(item.get("attendeesOmitted", False)),
+        updated_at=_instant(str(item["updated"])) if item.get("updated") else None,
+    )
+
+
+def _guests(attendees: list[dict[str, Any]], organizer: dict[str, Any]) -> tuple[Guest, ...]:
+    """The other people: without rooms and the calendar's owner (``self``), with an organizer who is not on the list."""
+    guests: dict[str, Guest] = {}
+    for attendee in attendees:
+        email = _text(attendee.get("email", "")).strip().lower()
+        if "@" not in email or attendee.get("resource") or attendee.get("self"):
+            continue
+        guests[email] = Guest(
+            email=email,
+            name=_text(attendee.get("displayName", ""), 200),
+            response=RESPONSES.get(str(attendee.get("responseStatus", "")), "needs_action"),
+            is_organizer=bool(attendee.get("organizer", False)),
+            is_optional=bool(attendee.get("optional", False)),
+        )
+    email = _text(organizer.get("email", "")).strip().lower()
+    listed = organizer.get("self") or email in guests or email.endswith("calendar.google.com")
+    if "@" in email and not listed:
+        name = _text(organizer.get("displayName", ""), 200)
+        guests[email] = Guest(email=email, name=name, response="accepted", is_organizer=True)
+    return tuple(guests.values())
+
+
+def _my_response(attendees: list[dict[str, Any]], organizer: dict[str, Any]) -> str:
+    """The answer of the calendar's owner: ``self`` refers to the calendar the copy is on."""
+    for attendee in attendees:
+        if attendee.get("self"):
+            return RESPONSES.get(str(attendee.get("responseStatus", "")), "needs_action")
+    return "accepted" if organizer.get("self") else ""
+
+
+def _moment(value: dict[str, Any]) -> tuple[datetime | None, date | None]:
+    """An instant in UTC, or a day in no zone. Raises Unreadable."""
+    if value.get("dateTime"):
+        return _instant(str(value["dateTime"])), None
+    if value.get("date"):
+        try:
+            return None, date.fromisoformat(str(value["date"]))
+        except ValueError as error:
+            raise Unreadable(f"{str(value['date'])[:40]!r} is no date.") from error
+    raise Unreadable("A start or end has neither a time nor a day.")
+
+
+def _instant(value: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise Unreadable(f"{value[:40]!r} has no offset.")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Unreadable(f"{value[:40]!r} is no time.") from error
+
+
+def _slot(original: dict[str, Any]) -> str:
+    """An instance's slot in its series, the same in every copy: a UTC instant, or a date."""
+    starts_at, starts_on = _moment(original)
+    return starts_at.strftime("%Y%m%dT%H%M%SZ") if starts_at else f"{starts_on:%Y%m%d}"
+
+
+def _join_url(item: dict[str, Any]) -> str:
+    for entry in (item.get("conferenceData") or {}).get("entryPoints") or []:
+        if entry.get("entryPointType") == "video" and str(entry.get("uri", "")).startswith("https://"):
+            return _text(entry["uri"], 1000)
+    link = str(item.get("hangoutLink", ""))
+    return _text(link, 1000) if link.startswith("https://") else ""
+
+
+def _rfc3339(moment: datetime | None) -> str:
+    assert moment is not None, "a full round needs its window"
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _text(value: Any, limit: int = 1000) -> str:
+    """Text that every database takes: no NUL, no lone surrogates, no longer than ``limit``."""
+    return str(value).replace("\x00", "").encode("utf-8", "ignore").decode()[:limit]
+
+
+def _id(item: Any) -> str:
+    return _text(item.get("id", "?"), 200) if isinstance(item, dict) else "?"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, Unreadable) else f"It has an unknown form ({type(error).__name__})."
+
+
+adapter = GoogleCalendar()

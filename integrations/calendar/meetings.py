@@ -1,0 +1,206 @@
+"""What makes an event a meeting with people the company knows, and the touchpoint that follows from its copies.
+
+The rules, in the order they are asked (RULES is what the settings page shows):
+"""
+
+import hashlib
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+
+from integrations.calendar.models import CalendarEvent, EventGuest
+from integrations.contract import EventCopy, Guest
+from relationships import addresses, blocking, matching, touchpoints
+from relationships.models import Company, CompanyDomain, User
+
+Verdict = CalendarEvent.Verdict
+
+RULES: tuple[tuple[str, str], ...] = (
+    (Verdict.CANCELLED, "Cancelled events are not meetings. What you noted about them stays."),
+    (Verdict.PRIVATE, "Private events stay yours: we keep that there is one and when, not its title, place or guests."),
+    (Verdict.NOT_A_MEETING, "Focus time, out of office, working place, birthdays and bookings are not meetings."),
+    (Verdict.NO_GUESTS, "An event without other guests is not a meeting."),
+    (Verdict.DECLINED, "What you declined does not count for you; it may count for a colleague who goes."),
+    (Verdict.INTERNAL, "A meeting of colleagues only is internal."),
+    (Verdict.BLOCKED, "A meeting with somebody on your block list, or your firm's, stays out."),
+    (
+        Verdict.UNKNOWN_GUESTS,
+        "Nobody there is a contact, nor from the domain of a firm you know. Add one, and it appears.",
+    ),
+    (Verdict.MEETING, "All others are meetings: with a contact's address, or from the domain of a firm you know."),
+)
+
+NO_MEETINGS = frozenset({"focus_time", "out_of_office", "working_place", "birthday", "from_mail"})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the verdicts on one user's calendar depend on."""
+
+    user_id: uuid.UUID | None
+    colleagues: frozenset[str]
+    own_domains: frozenset[str]
+    blocked: blocking.Blocked
+
+    def is_colleague(self, guest: Guest) -> bool:
+        if key_of(guest.email) in self.colleagues:
+            return True
+        return any(domain in self.own_domains for domain in _with_parents(domain_of(guest.email)))
+
+
+def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
+    """Read the rules once per run: who is a colleague, and who is blocked. Three queries."""
+    emails = list(User.objects.filter(company_id=company_id).values_list("email", flat=True))
+    domains = set(CompanyDomain.objects.values_list("domain", flat=True))
+    domains |= {domain for email in emails if not addresses.is_free_mail(domain := domain_of(email))}
+    return Rules(
+        user_id=user_id,
+        colleagues=frozenset(map(key_of, emails)),
+        own_domains=frozenset(domains),
+        blocked=blocking.find_rules([user_id] if user_id else []),
+    )
+
+
+@lru_cache(maxsize=65536)
+def key_of(email: str) -> str:
+    """What the address is matched by; an address in no known form is matched as it stands."""
+    try:
+        return addresses.match_key(email)
+    except ValueError:
+        return email.lower()
+
+
+@lru_cache(maxsize=65536)
+def domain_of(email: str) -> str:
+    """The address's domain, or nothing where it has none."""
+    try:
+        return addresses.domain_of(email)
+    except ValueError:
+        return ""
+
+
+@lru_cache(maxsize=65536)
+def _with_parents(domain: str) -> Sequence[str]:
+    return addresses.with_parents(domain) if domain else ()
+
+
+def find_known(copies: Iterable[EventCopy], rules: Rules) -> matching.Known:
+    """Which outsiders of these events the company knows: two queries for any number of them."""
+    outsiders = {guest.email for copy in copies for guest in copy.guests if not rules.is_colleague(guest)}
+    return matching.find({key_of(email) for email in outsiders}, {domain_of(email) for email in outsiders} - {""})
+
+
+def verdict(copy: EventCopy, rules: Rules, known: matching.Known) -> CalendarEvent.Verdict:
+    """Whether one copy is a meeting with known people, or the first rule that says why it is not."""
+    outsiders = [guest for guest in copy.guests if not rules.is_colleague(guest)]
+    if copy.is_cancelled:
+        return Verdict.CANCELLED
+    if copy.visibility == "private":
+        return Verdict.PRIVATE
+    if copy.event_type in NO_MEETINGS:
+        return Verdict.NOT_A_MEETING
+    if not copy.guests:
+        return Verdict.NO_GUESTS
+    if copy.my_response == "declined":
+        return Verdict.DECLINED
+    if not outsiders:
+        return Verdict.INTERNAL
+    if any(rules.blocked.blocks(guest.email, rules.user_id) for guest in outsiders):
+        return Verdict.BLOCKED
+    if not any(is_known(guest, known) for guest in outsiders):
+        return Verdict.UNKNOWN_GUESTS
+    return Verdict.MEETING
+
+
+def is_known(guest: Guest, known: matching.Known) -> bool:
+    """Whether an outsider is a contact, or writes from the domain of a known firm."""
+    return key_of(guest.email) in known.people or domain_of(guest.email) in known.organizations
+
+
+def meeting_key(copy: EventCopy, calendar_id: str) -> str:
+    """Which real meeting this is a copy of: iCalUID and slot, alike in every colleague's calendar."""
+    identity = copy.ical_uid or f"{calendar_id}/{copy.external_id}"
+    return hashlib.sha256(f"{identity}|{copy.original_start}".encode()).hexdigest()
+
+
+def record(company_id: uuid.UUID, keys: Collection[str], rules: Rules) -> int:
+    """Make the touchpoints of these meetings what all their copies say together; returns how many meetings there are.
+
+    To be called in the transaction that changed the copies. The lock makes two colleagues' syncs take turns, so that
+    the later one sees both copies.
+    """
+    if not keys:
+        return 0
+    Company.objects.select_for_update(no_key=True).filter(pk=company_id).values_list("pk").get()
+    meetings = _meetings(_copies(keys), rules)
+    touchpoints.record_meetings(meetings)
+    gone = set(keys) - {meeting.unique_key for meeting in meetings}
+    if gone:
+        touchpoints.cancel_meetings(gone)
+    return len(meetings)
+
+
+def _copies(keys: Collection[str]) -> list[CalendarEvent]:
+    """Every copy that counts, of any colleague; the one changed last comes last."""
+    rows = CalendarEvent.objects.filter(meeting_key__in=list(keys), verdict=Verdict.MEETING)
+    return list(rows.select_related("state__integration").order_by("remote_updated_at", "pk"))
+
+
+def _meetings(copies: Collection[CalendarEvent], rules: Rules) -> list[touchpoints.Meeting]:
+    """One meeting per key, from the guests of all its copies."""
+    by_key: dict[str, list[CalendarEvent]] = defaultdict(list)
+    for copy in copies:
+        by_key[copy.meeting_key].append(copy)
+    outsiders = _outsiders([copy.pk for copy in copies], rules)
+    known = matching.find(
+        {guest.match_key for rows in outsiders.values() for guest in rows},
+        {guest.domain for rows in outsiders.values() for guest in rows} - {""},
+    )
+    return [
+        _meeting(key, rows, {guest.email: guest for row in rows for guest in outsiders.get(row.pk, [])}, known)
+        for key, rows in by_key.items()
+    ]
+
+
+def _outsiders(event_ids: Collection[uuid.UUID], rules: Rules) -> Mapping[uuid.UUID, list[EventGuest]]:
+    """The guests of these events who are no colleagues."""
+    outsiders: dict[uuid.UUID, list[EventGuest]] = defaultdict(list)
+    for guest in EventGuest.objects.filter(event__in=event_ids).order_by("email"):
+        if not rules.is_colleague(Guest(guest.email)):
+            outsiders[guest.event_id].append(guest)
+    return outsiders
+
+
+def _meeting(
+    key: str, copies: Sequence[CalendarEvent], guests: Mapping[str, EventGuest], known: matching.Known
+) -> touchpoints.Meeting:
+    """Time and title are those of the copy changed last; the users are the owners of all copies that count."""
+    newest = copies[-1]
+    people = [known.people[guest.match_key] for guest in guests.values() if guest.match_key in known.people]
+    firms = {person.organization_id for person in people if person.organization_id}
+    firms |= {known.organizations[guest.domain] for guest in guests.values() if guest.domain in known.organizations}
+    return touchpoints.Meeting(
+        unique_key=key,
+        title=newest.title,
+        starts_at=newest.starts_at or midnight(newest.starts_on),
+        ends_at=newest.ends_at or midnight(newest.ends_on),
+        all_day_on=newest.starts_on,
+        location=newest.location,
+        join_url=newest.join_url,
+        people=frozenset(person.id for person in people),
+        organizations=frozenset(firms),
+        users=frozenset(user for copy in copies if (user := copy.state.integration.user_id)),
+        guests=tuple(
+            {"email": guest.email, "name": guest.name, "response": guest.response} for guest in guests.values()
+        ),
+        origin=f"event:{newest.pk}",
+    )
+
+
+def midnight(day: date | None) -> datetime:
+    """Midnight UTC of a day that is in no zone: good for order, never for display."""
+    assert day is not None, "an event has a time or a day"
+    return datetime.combine(day, time.min, UTC)

@@ -1,0 +1,295 @@
+"""Keeps the copy of one calendar true: first window, changes since, full rounds after a lost cursor.
+
+The next page is fetched while the last one is stored. Each page is one transaction with a constant number of queries:
+events, guests, verdicts, touchpoints and the cursor move together or not at all.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from integrations import bulk, grants, providers, runs
+from integrations.calendar import meetings
+from integrations.calendar.models import CalendarEvent, EventGuest
+from integrations.contract import EventCopy, EventPage, PageRequest
+from integrations.models import RoundPage, SetAside, SyncRun, SyncState
+
+EXTEND_EVERY = timedelta(days=1)
+"""How often the window's far end is moved: a delta never brings an unchanged event that was beyond it."""
+
+
+def run(state_id: uuid.UUID) -> None:
+    """Bring one calendar up to date. May run twice, or be killed anywhere: it goes on from the last stored page."""
+    runs.sync(state_id, _read)
+
+
+def _read(held: runs.Held) -> None:
+    """Changes since the cursor where there is one, else a full round; then what the moving window newly covers."""
+    rules = meetings.rules_for(held.state.company_id, held.state.integration.user_id)
+    if held.state.cursor:
+        _end_round(held, rules)
+        _extend_window(held, rules)
+    else:
+        _begin_round(held)
+    for page in _pages(held, _request(held.state)):
+        _store(held, page, rules)
+        if page.next_page:
+            runs.check_time(held)
+    _end_round(held, rules)
+
+
+def _request(state: SyncState) -> PageRequest:
+    wanted = PageRequest(calendar_id=state.external_id, page=state.page_cursor)
+    if state.cursor:
+        return replace(wanted, cursor=state.cursor)
+    return replace(wanted, window_start=state.window_start, window_end=state.window_end)
+
+
+def _pages(held: runs.Held, wanted: PageRequest) -> Iterator[EventPage]:
+    """Page after page; the next one is under way while the caller stores this one. One thread owns the session."""
+    adapter = providers.calendar_adapter(held.state.integration.provider)
+    with grants.session(held.state.integration, held.access) as http, ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(adapter.page, http, wanted)
+        while True:
+            page = coming.result()
+            if page.next_page:
+                coming = reader.submit(adapter.page, http, replace(wanted, page=page.next_page))
+            yield page
+            if not page.next_page:
+                return
+
+
+def window(now: datetime) -> tuple[datetime, datetime]:
+    """What a first sync reads: 90 days back and 60 ahead."""
+    return now - timedelta(days=settings.HISTORY_DAYS_BACK), now + timedelta(days=settings.HISTORY_DAYS_AHEAD)
+
+
+def _begin_round(held: runs.Held) -> None:
+    """Fix the window and id of a full round, unless an interrupted one is to be continued."""
+    state = held.state
+    if state.round_id and state.page_cursor:
+        return
+    state.round_id, state.page_cursor = uuid.uuid4(), ""
+    start, state.window_end = window(timezone.now())
+    state.window_start = min(state.window_start or start, start)
+    with transaction.atomic():
+        RoundPage.objects.filter(state=state).delete()
+        SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(
+            round_id=state.round_id,
+            page_cursor="",
+            window_start=state.window_start,
+            window_end=state.window_end,
+        )
+
+
+def _extend_window(held: runs.Held, rules: meetings.Rules) -> None:
+    """Read what lies between the window's old far end and today's, once a day, and then move it."""
+    state = held.state
+    _, far_end = window(timezone.now())
+    if state.window_end is None or far_end - state.window_end < EXTEND_EVERY:
+        return
+    wanted = PageRequest(calendar_id=state.external_id, window_start=state.window_end, window_end=far_end)
+    old_end, state.window_end = state.window_end, far_end
+    try:
+        for page in _pages(held, wanted):
+            _store(held, replace(page, next_page="", next_cursor=""), rules)
+    except BaseException:
+        state.window_end = old_end
+        raise
+    SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(window_end=far_end)
+
+
+def _store(held: runs.Held, page: EventPage, rules: meetings.Rules) -> None:
+    """Store one page and move the cursor, in one transaction."""
+    state = held.state
+    with transaction.atomic():
+        events = _within_window(state, page.events)
+        skipped = (
+            Counter({"beyond_window": len(page.events) - len(events)}) if len(page.events) > len(events) else Counter()
+        )
+        changed_keys, verdicts = _upsert(held, [copy for copy in events if not copy.is_cancelled], rules)
+        cancelled = _cancel(state, [copy.external_id for copy in events if copy.is_cancelled])
+        found = meetings.record(state.company_id, changed_keys | cancelled, rules)
+        skipped.update(verdicts)
+        if not state.cursor and state.round_id and events:
+            ids = [copy.external_id for copy in events]
+            RoundPage.objects.create(
+                company_id=state.company_id, state=state, round_id=state.round_id, external_ids=ids
+            )
+        _set_aside(state, page)
+        counts = {
+            "found": len(page.events) + len(page.unreadable),
+            "changed": sum(verdicts.values()) + len(cancelled),
+            "set_aside": len(page.unreadable),
+            "touchpoints": found,
+        }
+        runs.store_page(held, page.next_cursor or state.cursor, page.next_page, counts, dict(skipped))
+
+
+def _within_window(state: SyncState, events: Sequence[EventCopy]) -> Sequence[EventCopy]:
+    """Without instances of endless series decades ahead; what we hold already is followed wherever it moves."""
+    assert state.window_start is not None, "a state has its window from its first round"
+    assert state.window_end is not None, "a state has its window from its first round"
+    far = [copy.external_id for copy in events if not _is_near(copy, state.window_start, state.window_end)]
+    if not far:
+        return events
+    held_ids = set(CalendarEvent.objects.filter(state=state, external_id__in=far).values_list("external_id", flat=True))
+    drop = set(far) - held_ids
+    return [copy for copy in events if copy.external_id not in drop]
+
+
+def _is_near(copy: EventCopy, start: datetime, end: datetime) -> bool:
+    if copy.is_cancelled:
+        return True
+    begins = copy.starts_at or meetings.midnight(copy.starts_on)
+    ends = copy.ends_at or meetings.midnight(copy.ends_on)
+    return begins < end and ends > start - timedelta(days=1)
+
+
+def _upsert(held: runs.Held, copies: Sequence[EventCopy], rules: meetings.Rules) -> tuple[set[str], Counter[str]]:
+    """Write the events whose etag changed, with their guests; returns their meeting keys and verdicts."""
+    known = meetings.find_known(copies, rules)
+    rows = {copy.external_id: _row(held.state, copy, rules, known) for copy in copies}
+    written = bulk.upsert(
+        CalendarEvent,
+        list(rows.values()),
+        unique=["state", "external_id"],
+        returning=["id", "external_id"],
+        changed_by="etag",
+    )
+    copies_by_id = {copy.external_id: copy for copy in copies}
+    changed = [(pk, copies_by_id[external_id]) for pk, external_id in written]
+    _write_guests(held.state, changed, rows)
+    announced_by = timezone.now() - runs.MISSED_AFTER
+    if held.run.kind == SyncRun.Kind.CHANGES:
+        held.unannounced += sum(1 for _, copy in changed if copy.updated_at and copy.updated_at < announced_by)
+    keys = {rows[copy.external_id]["meeting_key"] for _, copy in changed}
+    return keys, Counter(str(rows[copy.external_id]["verdict"]) for _, copy in changed)
+
+
+def _row(state: SyncState, copy: EventCopy, rules: meetings.Rules, known: Any) -> dict[str, Any]:
+    """The event's columns. Of a private one, and of one with somebody who is never taken, the content stays outside."""
+    verdict = meetings.verdict(copy, rules, known)
+    is_kept = verdict not in {CalendarEvent.Verdict.PRIVATE, CalendarEvent.Verdict.BLOCKED}
+    return {
+        "id": uuid.uuid4(),
+        "company": state.company_id,
+        "state": state.pk,
+        "external_id": copy.external_id,
+        "etag": copy.etag,
+        "ical_uid": copy.ical_uid,
+        "series_id": copy.series_id,
+        "original_start": copy.original_start,
+        "is_cancelled": False,
+        "title": copy.title if is_kept else "",
+        "location": copy.location if is_kept else "",
+        "join_url": copy.join_url if is_kept else "",
+        "starts_at": copy.starts_at,
+        "ends_at": copy.ends_at,
+        "starts_on": copy.starts_on,
+        "ends_on": copy.ends_on,
+        "organizer": copy.organizer if is_kept else "",
+        "my_response": copy.my_response,
+        "visibility": copy.visibility,
+        "event_type": copy.event_type,
+        "guests_omitted": copy.guests_omitted,
+        "remote_updated_at": copy.updated_at,
+        "verdict": verdict.value,
+        "meeting_key": meetings.meeting_key(copy, state.external_id),
+        "updated_at": timezone.now(),
+    }
+
+
+def _write_guests(state: SyncState, changed: Sequence[tuple[uuid.UUID, EventCopy]], rows: dict[str, Any]) -> None:
+    """Make the guests of the changed events those of their copies. Where the provider hid some, the known ones stay."""
+    whole = [pk for pk, copy in changed if not copy.guests_omitted]
+    if whole:
+        EventGuest.objects.filter(event__in=whole).delete()
+    guests = [
+        {
+            "id": uuid.uuid4(),
+            "company": state.company_id,
+            "event": pk,
+            "email": guest.email,
+            "match_key": meetings.key_of(guest.email),
+            "domain": meetings.domain_of(guest.email),
+            "name": guest.name,
+            "response": guest.response,
+            "is_organizer": guest.is_organizer,
+            "is_optional": guest.is_optional,
+        }
+        for pk, copy in changed
+        if rows[copy.external_id]["verdict"] not in {"private", "blocked"}
+        for guest in copy.guests
+    ]
+    bulk.upsert(EventGuest, guests, unique=["event", "email"])
+
+
+def _cancel(state: SyncState, external_ids: Collection[str]) -> set[str]:
+    """Mark these events cancelled, and all instances of a series that was deleted; returns the meeting keys touched.
+
+    A tombstone promises no more than its id, so nothing else of the row is changed. Of a deleted series some providers
+    report only part of the instances: the rest is found by the series' id.
+    """
+    if not external_ids:
+        return set()
+    ids = list(external_ids)
+    rows = CalendarEvent.objects.filter(Q(external_id__in=ids) | Q(series_id__in=ids), state=state, is_cancelled=False)
+    keys = dict(rows.values_list("pk", "meeting_key"))
+    CalendarEvent.objects.filter(pk__in=keys).update(
+        is_cancelled=True, verdict=CalendarEvent.Verdict.CANCELLED, etag="", updated_at=timezone.now()
+    )
+    return set(keys.values())
+
+
+def _set_aside(state: SyncState, page: EventPage) -> None:
+    """Keep what could not be read, with its reason; what can be read again is no longer set aside."""
+    now = timezone.now()
+    rows = [
+        {
+            "id": uuid.uuid4(),
+            "company": state.company_id,
+            "state": state.pk,
+            "external_id": item.external_id,
+            "reason": item.reason,
+            "last_seen_at": now,
+            "first_seen_at": now,
+        }
+        for item in {item.external_id: item for item in page.unreadable}.values()
+    ]
+    if page.events:
+        SetAside.objects.filter(state=state, external_id__in=[copy.external_id for copy in page.events]).delete()
+    bulk.upsert(SetAside, rows, unique=["state", "external_id"], only_new=["first_seen_at"])
+
+
+def _end_round(held: runs.Held, rules: meetings.Rules) -> None:
+    """After a whole round: what lies in its window and was on none of its pages was deleted meanwhile."""
+    state = held.state
+    if not state.round_id:
+        return
+    assert state.window_start is not None, "a round has its window"
+    assert state.window_end is not None, "a round has its window"
+    with transaction.atomic():
+        ours = CalendarEvent.objects.filter(state=state, is_cancelled=False).filter(
+            Q(ends_at__gt=state.window_start, starts_at__lt=state.window_end)
+            | Q(ends_on__gt=state.window_start.date(), starts_on__lt=state.window_end.date())
+        )
+        pages = RoundPage.objects.filter(state=state, round_id=state.round_id)
+        missing = bulk.not_listed(ours, "external_id", pages, "external_ids")
+        gone = list(missing.values_list("external_id", flat=True))
+        keys = _cancel(state, gone)
+        meetings.record(state.company_id, keys, rules)
+        RoundPage.objects.filter(state=state).delete()
+        SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(round_id=None)
+        held.run.deleted += len(gone)
+        SyncRun.objects.filter(pk=held.run.pk).update(deleted=held.run.deleted)
+    state.round_id = None

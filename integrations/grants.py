@@ -1,0 +1,217 @@
+"""Grants: their tokens, kept fresh by one process at a time, and what happens when one dies.
+
+A refresh token that rotates may be redeemed once only. So whoever refreshes first takes a lease by conditional update;
+the others wait and use the winner's token. The lease (60 s) outlives the token request (20 s at most).
+"""
+
+import json
+import random
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import OperationalError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django_q.tasks import async_task
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from integrations import outbound, providers, tokens
+from integrations.contract import Tokens
+from integrations.errors import BadConfig, NeedsReconnect, Temporary
+from integrations.models import Integration
+
+FRESH_FOR = timedelta(minutes=5)
+LEASE = timedelta(seconds=60)
+TOKEN_SECONDS = 20.0
+WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """An access token and the version of the grant it belongs to."""
+
+    token: str
+    version: int
+
+
+def seal(integration: Integration, values: dict[str, Any]) -> bytes:
+    """Encrypt a grant's tokens for its own row and no other."""
+    return tokens.encrypt(json.dumps(values).encode(), purpose="oauth-token", context=context(integration))
+
+
+def unseal(integration: Integration) -> dict[str, Any]:
+    """The grant's tokens. Raises tokens.CannotDecrypt."""
+    return json.loads(tokens.decrypt(integration.encrypted_tokens, purpose="oauth-token", context=context(integration)))
+
+
+def context(integration: Integration) -> str:
+    """Whose tokens these are: part of the key that encrypts them."""
+    return f"company={integration.company_id}|integration={integration.pk}|field=tokens"
+
+
+def fresh(integration_id: uuid.UUID, refused: Access | None = None) -> Access:
+    """An access token good for five minutes or more; with ``refused``, a newer one than that.
+
+    Raises NeedsReconnect (and marks the grant stale) where it is dead, Temporary where it cannot be had now, BadConfig
+    where the installation's client is refused.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        integration = Integration.unscoped.get(pk=integration_id)
+        access = _usable(integration, refused)
+        if access:
+            return access
+        lease = uuid.uuid4()
+        if _take_lease(integration, lease):
+            return _refresh(integration, lease)
+        if time.monotonic() > deadline:
+            raise Temporary("Another process is still refreshing this account's access.")
+        time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
+
+
+def session(integration: Integration, access: Access) -> requests.Session:
+    """A session that speaks for this grant. One per thread."""
+    return outbound.session(providers.get(integration.provider).hosts, access.token)
+
+
+def _usable(integration: Integration, refused: Access | None) -> Access | None:
+    ended = integration.sync_status == Integration.Status.REVOKED and not integration.is_revocation_due
+    if ended or integration.sync_status == Integration.Status.STALE:
+        raise NeedsReconnect(integration.reason or "The account is disconnected.")
+    if refused is not None and integration.version == refused.version:
+        return None
+    if integration.expires_at is not None and integration.expires_at - timezone.now() < FRESH_FOR:
+        return None
+    return Access(_opened(integration)["access_token"], integration.version)
+
+
+def _opened(integration: Integration) -> dict[str, Any]:
+    """The tokens. A grant that cannot be decrypted is stale: only its key or a new consent helps."""
+    try:
+        return unseal(integration)
+    except tokens.CannotDecrypt as error:
+        reason = f"The stored access cannot be decrypted. {error}"
+        mark_stale(integration.pk, integration.version, reason)
+        raise NeedsReconnect(reason) from error
+
+
+def _take_lease(integration: Integration, lease: uuid.UUID) -> bool:
+    now = timezone.now()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    rows = Integration.unscoped.filter(free, pk=integration.pk, version=integration.version)
+    return rows.update(lease=lease, lease_until=now + LEASE) == 1
+
+
+def _refresh(integration: Integration, lease: uuid.UUID) -> Access:
+    """Redeem the refresh token under the lease and save the answer before anything else happens."""
+    provider = providers.get(integration.provider)
+    old = _opened(integration)
+    try:
+        http = outbound.session(provider.hosts, total_seconds=TOKEN_SECONDS)
+        answer = provider.refresh(providers.client_config(integration.provider), http, old.get("refresh_token") or "")
+    except NeedsReconnect as error:
+        mark_stale(integration.pk, integration.version, str(error))
+        raise
+    except BadConfig as error:
+        _release(integration, lease)
+        set_reason(integration.pk, Integration.Status.ERROR, f"{error} The operator of this installation was told.")
+        raise
+    except BaseException:
+        _release(integration, lease)
+        raise
+    return _save(integration, lease, old, answer)
+
+
+@retry(
+    retry=retry_if_exception_type(OperationalError),
+    stop=stop_after_attempt(5),
+    wait=wait_exponential(multiplier=0.1, max=2),
+    reraise=True,
+)
+def _save(integration: Integration, lease: uuid.UUID, old: dict[str, Any], answer: Tokens) -> Access:
+    """Store the new tokens in a transaction of their own. A reply without refresh token keeps the old one."""
+    values = {
+        "access_token": answer.access_token,
+        "refresh_token": answer.refresh_token or old.get("refresh_token"),
+    }
+    with transaction.atomic():
+        rows = Integration.unscoped.filter(pk=integration.pk, lease=lease, version=integration.version).update(
+            encrypted_tokens=seal(integration, values),
+            expires_at=answer.expires_at,
+            version=integration.version + 1,
+            lease=None,
+            lease_until=None,
+        )
+    if rows != 1:
+        # The lease ran out while the provider answered: whoever has it now decides, this token is only good for now.
+        return Access(answer.access_token, integration.version)
+    return Access(answer.access_token, integration.version + 1)
+
+
+def _release(integration: Integration, lease: uuid.UUID) -> None:
+    Integration.unscoped.filter(pk=integration.pk, lease=lease).update(lease=None, lease_until=None)
+
+
+def mark_stale(integration_id: uuid.UUID, version: int, reason: str) -> None:
+    """The grant is dead: stop its syncs, hold its work, and tell the user once. Nothing is deleted.
+
+    Does nothing where the tokens changed meanwhile: then another process refreshed first, and the grant lives.
+    """
+    rows = Integration.unscoped.filter(pk=integration_id, version=version).exclude(
+        sync_status__in=[Integration.Status.STALE, Integration.Status.REVOKED]
+    )
+    with transaction.atomic():
+        changed = rows.update(
+            sync_status=Integration.Status.STALE,
+            reason=reason,
+            status_changed_at=timezone.now(),
+            lease=None,
+            lease_until=None,
+        )
+        if changed:
+            async_task("integrations.jobs.tell_stale")
+
+
+def set_reason(integration_id: uuid.UUID, status: str, reason: str) -> None:
+    """Say how a living grant is doing. A paused, stale or revoked one keeps its state."""
+    Integration.unscoped.filter(pk=integration_id, sync_status__in=["active", "syncing", "error"]).exclude(
+        sync_status=status, reason=reason
+    ).update(sync_status=status, reason=reason, status_changed_at=timezone.now())
+
+
+def tell_stale() -> int:
+    """Mail each user whose grant died, once per death; returns how many were told. May run twice, or be killed."""
+    told = 0
+    waiting = Integration.unscoped.filter(sync_status=Integration.Status.STALE, told_at__isnull=True)
+    for integration in waiting.select_related("user").order_by("status_changed_at"):
+        rows = Integration.unscoped.filter(pk=integration.pk, told_at__isnull=True).update(told_at=timezone.now())
+        if rows != 1 or integration.user is None:
+            continue
+        try:
+            _mail_stale(integration)
+        except OSError:
+            # The mail server is down: give the claim back, so that the next sweep tells him.
+            Integration.unscoped.filter(pk=integration.pk).update(told_at=None)
+            raise
+        told += 1
+    return told
+
+
+def _mail_stale(integration: Integration) -> None:
+    assert integration.user is not None
+    label = providers.service(integration.provider, integration.integration_type).label
+    send_mail(
+        f"{label} needs to be reconnected",
+        f"Hello {integration.user.get_short_name()},\n\n"
+        f"{label} ({integration.account_address}) is no longer read: {integration.reason}\n\n"
+        "Nothing was lost: reconnect, and what happened meanwhile is read then.\n"
+        f"{settings.PUBLIC_URL}/settings/integrations/\n",
+        None,
+        [integration.user.email],
+    )

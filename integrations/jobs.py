@@ -1,0 +1,95 @@
+"""Background jobs, started by dotted path and a primary key. Each may run twice, and be killed anywhere."""
+
+import uuid
+from datetime import timedelta
+
+import structlog
+from django.contrib.sessions.models import Session
+from django.db.models import Q
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from integrations import channels, grants, linking, resources, sync_states
+from integrations.calendar import rematch as calendar_rematch
+from integrations.calendar import sync as calendar_sync
+from integrations.models import Integration, LinkAttempt, SyncRun, SyncState
+
+log = structlog.get_logger()
+
+SYNCS = {"calendar": calendar_sync.run}
+"""Which sync keeps which kind of resource."""
+
+KEEP_RUNS = timedelta(days=30)
+
+
+def sync(state_id: str) -> None:
+    """Bring one resource up to date."""
+    kind = SyncState.unscoped.filter(pk=state_id).values_list("resource_type", flat=True).first()
+    if kind is not None:
+        SYNCS[kind](uuid.UUID(state_id))
+
+
+def after_link(integration_id: str) -> None:
+    """List what can be read, choose what is chosen by default, begin the first sync, ask for pushes."""
+    integration = Integration.unscoped.get(pk=integration_id)
+    chosen = resources.refresh(integration)
+    sync_states.poke(chosen, trigger=SyncRun.Trigger.LINK)
+    for state_id in chosen:
+        async_task("integrations.jobs.open_channel", str(state_id))
+
+
+def open_channel(state_id: str) -> None:
+    """Ask for pushes of one resource, unless it has a channel."""
+    channels.ensure(uuid.UUID(state_id))
+
+
+def renew_channels() -> None:
+    """Renew, heal and stop channels that are due."""
+    channels.renew_due()
+
+
+def tell_stale() -> None:
+    """Mail users whose grant died."""
+    grants.tell_stale()
+
+
+def sweep() -> None:
+    """Queue what is due: polls, retries, pokes whose job was lost; end grants whose provider was in trouble."""
+    sync_states.queue_due()
+    for pk in Integration.unscoped.filter(is_revocation_due=True).values_list("pk", flat=True):
+        async_task("integrations.jobs.end_grant", str(pk))
+    unlisted = Integration.unscoped.filter(
+        Q(resources_listed_at__isnull=True) | Q(resources_listed_at__lt=timezone.now() - resources.LIST_EVERY),
+        sync_status__in=["active", "syncing", "error"],
+    ).exclude(resources_tried_at__gt=timezone.now() - resources.TRY_EVERY)
+    for pk in unlisted.values_list("pk", flat=True):
+        async_task("integrations.jobs.list_resources", str(pk))
+
+
+def list_resources(integration_id: str) -> None:
+    """Look again which calendars the account has."""
+    resources.refresh(Integration.unscoped.get(pk=integration_id))
+
+
+def rematch() -> None:
+    """Give contacts that were added their past meetings."""
+    for company_id in calendar_rematch.companies_with_news():
+        calendar_rematch.rematch(company_id)
+
+
+def end_grant(integration_id: str) -> None:
+    """Finish a disconnect at the provider."""
+    linking.end_grant(uuid.UUID(integration_id))
+
+
+def delete_imported(integration_id: str) -> None:
+    """Delete what was imported through a disconnected grant."""
+    resources.delete_imported(uuid.UUID(integration_id))
+
+
+def purge() -> None:
+    """Delete old records of runs, consents that were never finished, and ended sessions."""
+    now = timezone.now()
+    SyncRun.unscoped.filter(started_at__lt=now - KEEP_RUNS).delete()
+    LinkAttempt.unscoped.filter(expires_at__lt=now).delete()
+    Session.objects.filter(expire_date__lt=now).delete()

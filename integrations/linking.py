@@ -1,0 +1,323 @@
+"""Linking an account: consent is begun, comes back, and becomes a grant; disconnecting ends it.
+
+The state sent to the provider is random, used once, and bound to session, user, company, provider and type. PKCE S256
+is used with every provider. https://www.rfc-editor.org/rfc/rfc9700
+"""
+
+import hashlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from integrations import channels, grants, outbound, providers, sync_states, tokens
+from integrations.contract import Account, Service, Tokens
+from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Temporary
+from integrations.models import Channel, Integration, LinkAttempt, SyncRun, SyncState
+from relationships.models import User
+
+log = structlog.get_logger()
+
+CONSENT_MINUTES = 15
+SESSION_KEY = "link_secret"
+REVOKE_FOR = timedelta(days=1)
+"""For so long a provider in trouble is asked again to revoke; then the tokens are deleted all the same."""
+
+
+class LinkRefused(Exception):
+    """Linking did not end in a grant. ``title``, the message and ``remedy`` are what the user reads."""
+
+    def __init__(self, title: str, what: str, remedy: str, provider: str = "", integration_type: str = "") -> None:
+        super().__init__(what)
+        self.title, self.what, self.remedy = title, what, remedy
+        self.provider, self.integration_type = provider, integration_type
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider sent back with the browser."""
+
+    state: str
+    code: str
+    error: str
+    issuer: str
+
+
+def begin(user: User, provider_slug: str, integration_type: str, session: SessionBase) -> str:
+    """Remember a consent that begins, and the address to send the browser to. Raises LookupError or BadConfig."""
+    service = providers.service(provider_slug, integration_type)
+    config = providers.client_config(provider_slug)
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    existing = _existing(user, provider_slug, integration_type)
+    attempt = LinkAttempt(
+        company_id=user.company_id,
+        user=user,
+        provider=provider_slug,
+        integration_type=integration_type,
+        state_digest=_digest(state),
+        session_digest=_digest(_session_secret(session)),
+        reconnects=existing,
+        expires_at=timezone.now() + timedelta(minutes=CONSENT_MINUTES),
+    )
+    attempt.encrypted_verifier = tokens.encrypt(verifier.encode(), purpose="pkce", context=str(attempt.pk))
+    attempt.save(force_insert=True)
+    hint = existing.account_address if existing else user.email
+    return outbound.rerouted(
+        providers.get(provider_slug).authorize_url(config, service, state, verifier, hint, force_consent=True)
+    )
+
+
+def finish(user: User, provider_slug: str, answer: Answer, session: SessionBase) -> Integration:
+    """Turn the provider's answer into a grant, new or reconnected. Raises LinkRefused with what the user shall do."""
+    attempt = _claim(user, provider_slug, answer, session)
+    service = providers.service(provider_slug, attempt.integration_type)
+    _check_answer(service, provider_slug, answer)
+    try:
+        granted, account = _exchange(attempt, provider_slug, answer.code)
+    except NeedsReconnect as error:
+        raise _refused(service, provider_slug, "The consent was too old", str(error), "Start again.") from error
+    except BadConfig as error:
+        raise _refused(
+            service, provider_slug, "This installation is not set up right", str(error), "Tell your administrator."
+        ) from error
+    except Temporary as error:
+        raise _refused(
+            service, provider_slug, f"{service.label} did not answer", str(error), "Nothing was linked. Try again."
+        ) from error
+    except IntegrationError as error:
+        raise _refused(service, provider_slug, "That did not work", str(error), "Start again.") from error
+    _check_granted(service, provider_slug, granted)
+    _check_account(attempt, service, provider_slug, account, granted)
+    integration = _store(attempt, service, account, granted)
+    async_task("integrations.jobs.after_link", str(integration.pk))
+    return integration
+
+
+def _existing(user: User, provider_slug: str, integration_type: str) -> Integration | None:
+    return Integration.objects.filter(user=user, provider=provider_slug, integration_type=integration_type).first()
+
+
+def _claim(user: User, provider_slug: str, answer: Answer, session: SessionBase) -> LinkAttempt:
+    """Use up the state. Whatever does not fit exactly ends on one and the same page."""
+    refused = LinkRefused(
+        "This consent page is no longer good",
+        "It was used already, is older than 15 minutes, or was begun in another browser.",
+        "Nothing was changed. Start again from the integrations page.",
+    )
+    attempt = LinkAttempt.objects.filter(state_digest=_digest(answer.state), user=user).first()
+    if attempt is None or LinkAttempt.objects.filter(pk=attempt.pk).delete()[0] != 1:
+        raise refused
+    is_same_session = secrets.compare_digest(attempt.session_digest, _digest(_session_secret(session)))
+    if not is_same_session or attempt.provider != provider_slug or attempt.expires_at < timezone.now():
+        raise refused
+    return attempt
+
+
+def _check_answer(service: Service, provider_slug: str, answer: Answer) -> None:
+    if answer.issuer and not providers.get(provider_slug).is_issuer(answer.issuer):
+        raise _refused(
+            service, provider_slug, "The answer came from elsewhere", "Its issuer is not the provider.", "Start again."
+        )
+    if answer.error == "access_denied":
+        raise _refused(
+            service,
+            provider_slug,
+            "You did not allow it",
+            f"On the consent page you chose not to give access to {service.label}, so nothing was linked.",
+            "If that was a slip, start again.",
+        )
+    if answer.error or not answer.code:
+        raise _refused(
+            service,
+            provider_slug,
+            f"{service.label} was not linked",
+            f"The provider ended the consent with “{answer.error[:80] or 'no code'}”.",
+            "Start again; if it happens twice, your administrator may have to allow this app.",
+        )
+
+
+def _exchange(attempt: LinkAttempt, provider_slug: str, code: str) -> tuple[Tokens, Account]:
+    provider = providers.get(provider_slug)
+    verifier = tokens.decrypt(attempt.encrypted_verifier, purpose="pkce", context=str(attempt.pk)).decode()
+    with outbound.session(provider.hosts, total_seconds=grants.TOKEN_SECONDS) as http:
+        granted = provider.exchange(providers.client_config(provider_slug), http, code, verifier)
+        return granted, provider.account(http, granted.access_token)
+
+
+def _check_granted(service: Service, provider_slug: str, granted: Tokens) -> None:
+    """Partial consent: without a required permission nothing can be read, so nothing is linked."""
+    missing = [scope for scope in service.scopes if scope.is_required and scope.name not in granted.scopes]
+    if missing:
+        raise _refused(
+            service,
+            provider_slug,
+            "One permission is missing",
+            "On the consent page this box was not ticked: " + "; ".join(scope.meaning for scope in missing) + ".",
+            "Start again and tick it. Without it there is nothing to read.",
+        )
+
+
+def _check_account(
+    attempt: LinkAttempt, service: Service, provider_slug: str, account: Account, granted: Tokens
+) -> None:
+    """A reconnect keeps cursors and history, so it must be the same account."""
+    before = attempt.reconnects
+    if before is None or before.external_account_id == account.id:
+        return
+    if before.sync_status == Integration.Status.REVOKED and not SyncState.objects.filter(integration=before).exists():
+        return
+    _drop(provider_slug, account, granted)
+    raise _refused(
+        service,
+        provider_slug,
+        "That is another account",
+        f"You linked {before.account_address} before, and now consented as {account.address}.",
+        f"Start again and choose {before.account_address}. To use the other, disconnect this one and delete its "
+        "imported data first.",
+    )
+
+
+def _drop(provider_slug: str, account: Account, granted: Tokens) -> None:
+    """Give a grant back that will not be used, unless it is somebody's who linked that account on purpose."""
+    if Integration.unscoped.filter(provider=provider_slug, external_account_id=account.id).exists():
+        return
+    provider = providers.get(provider_slug)
+    try:
+        with outbound.session(provider.hosts, total_seconds=grants.TOKEN_SECONDS) as http:
+            provider.revoke(http, granted.refresh_token or granted.access_token)
+    except IntegrationError as error:
+        log.warning("link.drop_failed", provider=provider_slug, why=str(error))
+
+
+def _store(attempt: LinkAttempt, service: Service, account: Account, granted: Tokens) -> Integration:
+    """Save the grant. A reconnected one keeps its id, cursors, channels and history."""
+    now = timezone.now()
+    with transaction.atomic():
+        integration = attempt.reconnects or Integration(
+            company_id=attempt.company_id,
+            user_id=attempt.user_id,
+            provider=attempt.provider,
+            integration_type=attempt.integration_type,
+        )
+        refresh_token = granted.refresh_token or _old_refresh_token(integration, account)
+        if not refresh_token:
+            raise _refused(
+                service,
+                attempt.provider,
+                "No lasting access was given",
+                "The provider sent no refresh token, so the link would end within the hour.",
+                f"Remove this app at {service.provider_page}, then start again.",
+            )
+        values = {"access_token": granted.access_token, "refresh_token": refresh_token}
+        integration.encrypted_tokens = grants.seal(integration, values)
+        integration.expires_at, integration.scopes = granted.expires_at, list(granted.scopes)
+        integration.external_account_id, integration.account_address = account.id, account.address
+        integration.sync_status, integration.reason = Integration.Status.ACTIVE, ""
+        integration.status_changed_at, integration.told_at = now, None
+        integration.is_revocation_due = False
+        integration.lease = integration.lease_until = None
+        integration.version += 1
+        integration.save()
+        SyncState.objects.filter(integration=integration).update(next_attempt_at=None, failures=0, queued_at=None)
+    return integration
+
+
+def _old_refresh_token(integration: Integration, account: Account) -> str:
+    """The refresh token of the same account's earlier consent, which lives on where the new reply has none."""
+    if not integration.encrypted_tokens or integration.external_account_id != account.id:
+        return ""
+    try:
+        return grants.unseal(integration).get("refresh_token") or ""
+    except tokens.CannotDecrypt:
+        return ""
+
+
+def pause(integration: Integration) -> None:
+    """Stop reading without ending the link."""
+    Integration.objects.filter(pk=integration.pk, sync_status__in=["active", "syncing", "error"]).update(
+        sync_status=Integration.Status.PAUSED, reason="You paused it.", status_changed_at=timezone.now()
+    )
+
+
+def resume(integration: Integration) -> None:
+    """Go on where it was paused; what happened meanwhile is read now."""
+    rows = Integration.objects.filter(pk=integration.pk, sync_status=Integration.Status.PAUSED)
+    if rows.update(sync_status=Integration.Status.ACTIVE, reason="", status_changed_at=timezone.now()):
+        poke_all(integration, SyncRun.Trigger.MANUAL)
+
+
+def poke_all(integration: Integration, trigger: str) -> None:
+    """Ask for a sync of everything chosen."""
+    chosen = SyncState.objects.filter(integration=integration, is_chosen=True)
+    sync_states.poke(list(chosen.values_list("pk", flat=True)), trigger=trigger)
+
+
+def disconnect(integration: Integration, is_data_deleted: bool) -> None:
+    """End the link: syncs stop now; a job stops the channels, revokes the grant and deletes the tokens.
+
+    Imported data stays unless ``is_data_deleted``.
+    """
+    with transaction.atomic():
+        Integration.objects.filter(pk=integration.pk).update(
+            sync_status=Integration.Status.REVOKED,
+            reason="You disconnected it.",
+            status_changed_at=timezone.now(),
+            is_revocation_due=bool(integration.encrypted_tokens),
+        )
+        channels.want_stopped(integration)
+        SyncState.objects.filter(integration=integration).update(next_poll_at=None, next_attempt_at=None)
+        async_task("integrations.jobs.end_grant", str(integration.pk))
+        if is_data_deleted:
+            async_task("integrations.jobs.delete_imported", str(integration.pk))
+
+
+def end_grant(integration_id: uuid.UUID) -> None:
+    """Stop channels, revoke at the provider, delete the tokens. May run twice; trouble is retried for a day."""
+    integration = Integration.unscoped.get(pk=integration_id)
+    if not integration.is_revocation_due:
+        return
+    try:
+        for channel in Channel.unscoped.filter(integration=integration, state=Channel.State.STOPPING):
+            channels.stop(channel)
+        _revoke(integration)
+    except Temporary as error:
+        if timezone.now() - integration.status_changed_at < REVOKE_FOR:
+            log.warning("disconnect.retry", integration=str(integration_id), why=str(error))
+            return
+    Channel.unscoped.filter(integration=integration, state=Channel.State.STOPPING).update(state=Channel.State.STOPPED)
+    Integration.unscoped.filter(pk=integration_id, sync_status=Integration.Status.REVOKED).update(
+        encrypted_tokens=b"", expires_at=None, is_revocation_due=False, version=integration.version + 1
+    )
+
+
+def _revoke(integration: Integration) -> None:
+    """End the grant at the provider, unless another link of the same account hangs on the same consent."""
+    provider = providers.get(integration.provider)
+    try:
+        values = grants.unseal(integration)
+    except tokens.CannotDecrypt as error:
+        log.warning("disconnect.unreadable", integration=str(integration.pk), why=str(error))
+        return
+    with outbound.session(provider.hosts, total_seconds=grants.TOKEN_SECONDS) as http:
+        provider.revoke(http, values.get("refresh_token") or values["access_token"])
+
+
+def _refused(service: Service, provider_slug: str, title: str, what: str, remedy: str) -> LinkRefused:
+    return LinkRefused(title, what, remedy, provider_slug, service.type)
+
+
+def _session_secret(session: SessionBase) -> str:
+    """A secret of this browser session: a state that is carried to another browser is worth nothing there."""
+    if SESSION_KEY not in session:
+        session[SESSION_KEY] = secrets.token_urlsafe(32)
+    return str(session[SESSION_KEY])
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()

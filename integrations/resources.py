@@ -1,0 +1,146 @@
+"""What can be read through a grant: which calendars there are, and which the user chose."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from integrations import bulk, grants, providers, sync_states
+from integrations.calendar import meetings
+from integrations.calendar.models import CalendarEvent
+from integrations.contract import CalendarInfo
+from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
+from integrations.models import Channel, Integration, SyncRun, SyncState
+from relationships import tenancy
+
+log = structlog.get_logger()
+
+LIST_EVERY = timedelta(hours=6)
+TRY_EVERY = timedelta(minutes=5)
+DELETE_BATCH = 500
+
+
+def refresh(integration: Integration) -> Sequence[uuid.UUID]:
+    """List the account's calendars again; returns the chosen ones. The first time, the primary one is chosen.
+
+    Where listing was not granted, the primary calendar alone is offered. Trouble is kept as the card's reason and
+    tried again by the sweep.
+    """
+    Integration.unscoped.filter(pk=integration.pk).update(resources_tried_at=timezone.now())
+    try:
+        calendars = _listed(integration)
+    except NeedsReconnect:
+        return []
+    except IntegrationError as error:
+        grants.set_reason(integration.pk, Integration.Status.ERROR, f"Your calendars could not be listed: {error}")
+        return []
+    with tenancy.within(integration.company_id), transaction.atomic():
+        _store(integration, calendars)
+        Integration.objects.filter(pk=integration.pk).update(resources_listed_at=timezone.now())
+        states = SyncState.objects.filter(integration=integration)
+        if not states.filter(is_chosen=True).exists() and integration.resources_listed_at is None:
+            states.filter(is_primary=True).update(is_chosen=True)
+        return list(states.filter(is_chosen=True).values_list("pk", flat=True))
+
+
+def _listed(integration: Integration) -> list[CalendarInfo]:
+    adapter = providers.calendar_adapter(integration.provider)
+    access = grants.fresh(integration.pk)
+    for is_last in (False, True):
+        try:
+            with grants.session(integration, access) as http:
+                return list(adapter.calendars(http))
+        except TokenRefused:
+            if is_last:
+                raise
+            access = grants.fresh(integration.pk, refused=access)
+        except MissingScope:
+            address = integration.account_address
+            return [CalendarInfo(address, address, "", is_primary=True, access_role="")]
+    raise AssertionError("the loop returns or raises")
+
+
+def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> None:
+    """Make the rows equal to the list. A calendar that is no longer offered is kept, unread, and said to be gone."""
+    rows = [
+        {
+            "id": uuid.uuid4(),
+            "company": integration.company_id,
+            "integration": integration.pk,
+            "resource_type": "calendar",
+            "external_id": calendar.external_id,
+            "name": calendar.name,
+            "is_primary": calendar.is_primary,
+            "access_role": calendar.access_role,
+            "time_zone": calendar.time_zone,
+            "is_gone": False,
+            **NEW_STATE,
+        }
+        for calendar in calendars
+    ]
+    bulk.upsert(
+        SyncState,
+        rows,
+        unique=["integration", "resource_type", "external_id"],
+        only_new=list(NEW_STATE),
+    )
+    offered = [calendar.external_id for calendar in calendars]
+    SyncState.objects.filter(integration=integration, is_gone=False).exclude(external_id__in=offered).update(
+        is_gone=True, is_chosen=False
+    )
+
+
+NEW_STATE = {
+    "is_chosen": False,
+    "cursor": "",
+    "page_cursor": "",
+    "dirty_mark": 0,
+    "done_mark": 0,
+    "gave_up_mark": 0,
+    "failures": 0,
+    "last_error": "",
+    "missed_pushes": 0,
+    "trigger": "",
+}
+"""Columns of a new row that an existing one keeps."""
+
+
+def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:
+    """Read exactly these calendars from now on. What was read of the others stays, and is no longer followed."""
+    states = SyncState.objects.filter(integration=integration, is_gone=False)
+    with transaction.atomic():
+        added = list(states.filter(pk__in=state_ids, is_chosen=False).values_list("pk", flat=True))
+        dropped = list(states.filter(is_chosen=True).exclude(pk__in=state_ids).values_list("pk", flat=True))
+        states.filter(pk__in=added).update(is_chosen=True)
+        states.filter(pk__in=dropped).update(is_chosen=False, next_poll_at=None, next_attempt_at=None)
+        live = [Channel.State.OPENING, Channel.State.LIVE]
+        Channel.objects.filter(sync_state__in=dropped, state__in=live).update(state=Channel.State.STOPPING)
+        sync_states.poke(added, trigger=SyncRun.Trigger.MANUAL)
+
+
+def count_imported(integration: Integration) -> int:
+    """How many events were imported through this grant."""
+    return CalendarEvent.objects.filter(state__integration=integration).count()
+
+
+def delete_imported(integration_id: uuid.UUID) -> None:
+    """Delete the events of a disconnected grant and the touchpoints that hang on them alone, in batches.
+
+    Notes stay: they are the company's. May be killed anywhere and run again.
+    """
+    integration = Integration.unscoped.get(pk=integration_id)
+    if integration.sync_status != Integration.Status.REVOKED:
+        return
+    with tenancy.within(integration.company_id):
+        rules = meetings.rules_for(integration.company_id, None)
+        events = CalendarEvent.objects.filter(state__integration=integration)
+        while batch := list(events.values_list("pk", "meeting_key")[:DELETE_BATCH]):
+            with transaction.atomic():
+                CalendarEvent.objects.filter(pk__in=[pk for pk, _ in batch]).delete()
+                meetings.record(integration.company_id, {key for _, key in batch}, rules)
+        SyncState.objects.filter(integration=integration).delete()
+        Integration.objects.filter(pk=integration_id).update(resources_listed_at=None, last_sync=None)
+    log.info("imported.deleted", integration=str(integration_id))
