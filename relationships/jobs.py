@@ -1,0 +1,25 @@
+"""Background jobs of the domain. Each may run twice at once and does its work once."""
+
+import structlog
+from django.utils import timezone
+
+from relationships import briefs, tenancy
+
+log = structlog.get_logger("relationships.jobs")
+
+
+def make_briefs() -> int:
+    """Make the briefs that are due, over every company; returns how many were written. Runs each minute."""
+    made = 0
+    for company_id, touchpoint_id in briefs.due(timezone.now()):
+        with tenancy.within(company_id):
+            try:
+                brief = briefs.make(touchpoint_id)
+            # One meeting's odd data must not cost the others their brief: kept with its reason, tried again each sweep.
+            except Exception as error:
+                log.exception("brief_failed", company_id=str(company_id), touchpoint_id=str(touchpoint_id))
+                briefs.record_failure(company_id, touchpoint_id, error)
+                continue
+        briefs.clear_failure(touchpoint_id)
+        made += brief is not None
+    return made
