@@ -8,7 +8,7 @@ import binascii
 import json
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -61,10 +61,34 @@ def log_level(raw: str) -> str:
     return raw.upper()
 
 
+def count(raw: str) -> int:
+    """A whole number, 0 or more."""
+    if not raw.isdecimal():
+        raise ValueError(f"{raw!r} is no whole number")
+    return int(raw)
+
+
+def database(raw: str) -> dict[str, Any]:
+    """Django's settings for a database address; the value, which may hold a password, stays out of the error."""
+    if urlsplit(raw).scheme not in {"sqlite", "postgres", "postgresql"}:
+        raise ValueError("it must begin with sqlite:// or postgresql://")
+    return dict(env.db_url_config(raw))
+
+
+def mail_server(raw: str) -> dict[str, Any]:
+    """Django's EMAIL settings for an address such as ``smtp+tls://user:password@mail.example.com:587``."""
+    if urlsplit(raw).scheme not in env.EMAIL_SCHEMES:
+        raise ValueError(f"it must begin with one of {', '.join(sorted(env.EMAIL_SCHEMES))}, then ://")
+    return dict(env.email_url_config(raw))
+
+
 def origin(raw: str) -> str:
     """An address of scheme and host only, for example ``https://hub.example.com``."""
     parts = urlsplit(raw)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query:
+    if parts.username is not None:
+        raise ValueError("it must not hold a user or password")
+    is_plain = not (parts.path.strip("/") or parts.query or parts.fragment)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
         raise ValueError(f"{raw!r} is no address of the form https://host")
     return f"{parts.scheme}://{parts.netloc}"
 

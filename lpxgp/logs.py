@@ -45,8 +45,8 @@ SECRET_VALUES = re.compile(
 # name=value of an address or a form, "name": "value" of JSON or a dict: the name stays.
 SECRET_FIELDS = re.compile(
     r"""(?ix)
-    (["']? \b(?:client_secret|refresh_token|access_token|id_token|code_verifier|channel_token|password|assertion
-        |api_?key|sig|code|token) \b ["']? \s* (?: = \s* ["']? | : \s* ["'] ))
+    ((?: secret | token | password | verifier | assertion | api_?key | \b(?:code|sig) )
+        ["']? \s* (?: = \s* ["']? | : \s* ["'] ))
     ([^\s"'&,;}]{4,})
     """
 )

@@ -11,7 +11,18 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from lpxgp import logs
-from lpxgp.environment import boolean, env, keys, log_level, names, origin, origins, read
+from lpxgp.environment import (
+    boolean,
+    count,
+    database,
+    keys,
+    log_level,
+    mail_server,
+    names,
+    origin,
+    origins,
+    read,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -134,8 +145,7 @@ TEMPLATES = [
 ]
 
 # Database: SQLite by default, PostgreSQL by DATABASE_URL.
-DATABASE_URL = read("DATABASE_URL", str, f"sqlite:///{VAR_DIR / 'lpxgp.sqlite3'}")
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES = {"default": read("DATABASE_URL", database, f"sqlite:///{VAR_DIR / 'lpxgp.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock at BEGIN: two writers wait for each other instead of failing half-way.
     # synchronous=FULL: an acknowledged webhook and a rotated refresh token survive a loss of power.
@@ -175,7 +185,7 @@ Q_CLUSTER: dict[str, Any] = {
     # Its status page's numbers, written twice a second: never into the database.
     "cache": "memory",
 }
-WORKER_MAX_MB = read("WORKER_MAX_MB", int, "600")
+WORKER_MAX_MB = read("WORKER_MAX_MB", count, "600")
 
 # People and sign-in.
 AUTH_USER_MODEL = "relationships.User"
@@ -218,7 +228,7 @@ SOCIALACCOUNT_PROVIDERS = {
     for slug in ("google", "microsoft")
     if (client_id := read(f"{slug.upper()}_SIGNIN_CLIENT_ID", str, ""))
 }
-TRUSTED_PROXY_COUNT = read("TRUSTED_PROXY_COUNT", int, "0")
+TRUSTED_PROXY_COUNT = read("TRUSTED_PROXY_COUNT", count, "0")
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 # Cookies and headers.
@@ -257,7 +267,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Limits of what a request may carry.
 WEBHOOK_MAX_BYTES = 1024 * 1024
-WEBHOOK_MAX_PER_SECOND = read("WEBHOOK_MAX_PER_SECOND", int, "5000")  # per address and process; 0 switches it off
+WEBHOOK_MAX_PER_SECOND = read("WEBHOOK_MAX_PER_SECOND", count, "5000")  # per address and process; 0 switches it off
 DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOK_MAX_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
@@ -292,8 +302,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = False
 
-EMAIL_URL = read("EMAIL_URL", str, "filemail:///" + str(VAR_DIR / "mail") if DEBUG else "consolemail://")
-vars().update(env.email_url_config(EMAIL_URL))
+vars().update(read("EMAIL_URL", mail_server, f"filemail:///{VAR_DIR / 'mail'}" if DEBUG else "consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("DEFAULT_FROM_EMAIL", str, "LPxGP Integrations <no-reply@localhost>")
 
 LANGUAGE_CODE = "en"
@@ -307,7 +316,7 @@ logs.configure(read("LOG_LEVEL", log_level, "INFO"), mask_key=SECRET_KEY, is_rea
 METRICS_TOKEN = read("METRICS_TOKEN", str, "")
 
 # What the product does by the clock.
-POLL_MINUTES = read("POLL_MINUTES", int, "15")
-BRIEF_LEAD_MINUTES = read("BRIEF_LEAD_MINUTES", int, "60")
+POLL_MINUTES = read("POLL_MINUTES", count, "15")
+BRIEF_LEAD_MINUTES = read("BRIEF_LEAD_MINUTES", count, "60")
 HISTORY_DAYS_BACK = 90
 HISTORY_DAYS_AHEAD = 60
