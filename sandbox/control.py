@@ -149,7 +149,7 @@ class Controls:
 def is_local(request: Request) -> bool:
     """Whether the caller is this machine, and calls it by a local name (a rebound DNS name is not)."""
     host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    return ip_address(request.remote_addr or "0.0.0.0").is_loopback and host in LOCAL_NAMES
+    return bool(request.remote_addr) and ip_address(str(request.remote_addr)).is_loopback and host in LOCAL_NAMES
 
 
 def answer(content: Any, status: int) -> Response:

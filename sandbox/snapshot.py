@@ -1,6 +1,7 @@
 """Keep the world in a file, so that a stopped demo goes on where it was."""
 
 import json
+import logging
 import os
 from pathlib import Path
 from threading import Thread
@@ -8,6 +9,8 @@ from threading import Thread
 from sandbox.world import World
 
 SETTLE_SECONDS = 0.5
+
+logger = logging.getLogger("sandbox.snapshot")
 
 
 class Snapshot:
@@ -28,13 +31,17 @@ class Snapshot:
         """Write what is not written yet. Call it after ``world.stopping`` is set."""
         self._world.is_dirty.set()
         self._thread.join()
+        self._write()
 
     def _run(self) -> None:
         while not self._world.stopping.is_set():
             self._world.is_dirty.wait()
             self._world.wait(SETTLE_SECONDS)
             self._world.is_dirty.clear()
-            self._write()
+            try:
+                self._write()
+            except OSError:
+                logger.exception("the sandbox's state could not be written to %s", self._file)
 
     def _write(self) -> None:
         # A half-written file would lose the demo: write beside it and swap. Owner-only, it holds tokens.

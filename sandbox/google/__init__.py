@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from werkzeug.wrappers import Request
 
-from sandbox.google import calendar, consent, errors, identity, oauth
+from sandbox.google import calendar, channels, consent, errors, identity, oauth
 from sandbox.google.control import CONTROLS
 from sandbox.google.state import Google, google_of
 from sandbox.providers import Provider, Route, Table
@@ -30,10 +30,10 @@ ROUTES = [
     Route("GET", f"{API}/users/me/calendarList", "calendar.calendarList.list", calendar.list_calendars),
     Route("GET", CALENDAR, "calendar.calendars.get", calendar.get_calendar),
     Route("GET", f"{CALENDAR}/events", "calendar.events.list", calendar.list_events),
-    Route("POST", f"{CALENDAR}/events/watch", "calendar.events.watch", calendar.watch_events),
+    Route("POST", f"{CALENDAR}/events/watch", "calendar.events.watch", channels.watch_events),
     Route("GET", f"{CALENDAR}/events/<event_id>", "calendar.events.get", calendar.get_event),
     Route("GET", f"{CALENDAR}/events/<event_id>/instances", "calendar.events.instances", calendar.list_instances),
-    Route("POST", f"{API}/channels/stop", "calendar.channels.stop", calendar.stop_channel),
+    Route("POST", f"{API}/channels/stop", "calendar.channels.stop", channels.stop_channel),
 ]
 UNKNOWN = [
     Route(method, f"/google-{host}/<path:path>", "google.unknown", calendar.unknown)
@@ -62,13 +62,13 @@ def overview(world: World) -> Sequence[Table]:
             f"{one.summary} ({one.access[account.email]}, {one.last_number} changes)" for one in calendars
         )
         accounts.append([account.name, account.email, names, ", ".join(clients) or "none"])
-    channels = [
+    open_channels = [
         [one["calendar_id"], one["address"], str(one["number"]), "live" if one["is_live"] else "expired"]
         for one in google.pushes.listing()
     ]
     return [
         Table("Google accounts", ("Name", "Address", "Calendars", "Linked to"), accounts),
-        Table("Google push channels", ("Calendar", "Sends to", "Last message", "State"), channels),
+        Table("Google push channels", ("Calendar", "Sends to", "Last message", "State"), open_channels),
     ]
 
 

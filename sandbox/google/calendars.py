@@ -4,7 +4,7 @@ Every change of a calendar has a number. A sync token is such a number: what cha
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -115,7 +115,7 @@ class Calendar:
             yield from self._of_block(block, after, upto)
         yield from self._ordered(position, upto + 1)
 
-    def _ordered(self, position: int, before: int) -> Iterator[Any]:
+    def _ordered(self, position: int, before: int) -> Generator[Entry, None, int]:
         """Own entries numbered below ``before``; returns where it stopped."""
         while position < len(self._order) and self._order[position][0] < before:
             number, event_id = self._order[position]

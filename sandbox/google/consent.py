@@ -198,10 +198,10 @@ def scope_choices(wish: Wish, ticked: set[str]) -> str:
 
 def buttons(prefill: Prefill) -> str:
     """Allow and Deny; the one foreseen stands out."""
-    allow_class, deny_class = ("", "main") if prefill.deny else ("main", "")
+    allow_class, deny_class = ("", ' class="main"') if prefill.deny else (' class="main"', "")
     return (
-        f'<div class="buttons"><button class="{deny_class}" name="decision" value="deny">Deny</button>'
-        f'<button class="{allow_class}" name="decision" value="allow">Allow</button></div>'
+        f'<div class="buttons"><button{deny_class} name="decision" value="deny">Deny</button>'
+        f'<button{allow_class} name="decision" value="allow">Allow</button></div>'
     )
 
 

@@ -4,6 +4,7 @@ https://developers.google.com/workspace/calendar/api/guides/errors
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -94,7 +95,7 @@ def restricted_with_sync_token() -> ApiError:
     return ApiError(400, "syncTokenWithRequestRestrictions", message, "calendar", "syncToken")
 
 
-FAULTS = {
+FAULTS: dict[str, Callable[[], ApiError]] = {
     "rate_limit_403": lambda: ApiError(403, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits"),
     "rate_limit_429": lambda: ApiError(429, "rateLimitExceeded", "Rate Limit Exceeded", "usageLimits"),
     "forbidden_403": lambda: ApiError(403, "forbidden", "Forbidden"),
@@ -104,7 +105,7 @@ FAULTS = {
     "error_503": lambda: ApiError(503, "backendError", "Backend Error"),
     "timeout": lambda: ApiError(504, "backendError", "Backend Error"),
 }
-OAUTH_FAULTS = {
+OAUTH_FAULTS: dict[str, Callable[[], ApiError]] = {
     "rate_limit_403": (403, "rate_limit_exceeded"),
     "rate_limit_429": (429, "rate_limit_exceeded"),
     "forbidden_403": (403, "access_denied"),
