@@ -42,6 +42,7 @@ class Delivery(models.Model):
     body = models.BinaryField(default=b"", help_text="The raw body, encrypted.")
     status = models.TextField(choices=Status, default=Status.RECEIVED)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Counted when claimed, before the work.")
+    is_suspect = models.BooleanField(default=False, help_text="Its worker died with it once: it is tried alone.")
     next_attempt_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True)
     received_at = models.DateTimeField(default=timezone.now)
@@ -52,7 +53,9 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         ordering = ["-received_at"]
         indexes = [
-            models.Index(fields=["next_attempt_at"], condition=Q(status__in=["received", "retry"]), name="delivery_due"),
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(status__in=["received", "retry"]), name="delivery_due"
+            ),
             models.Index(fields=["lease_until"], condition=Q(status="processing"), name="delivery_claimed"),
             models.Index(fields=["sync_state"], condition=Q(status__in=["waiting", "held"]), name="delivery_waiting"),
             models.Index(fields=["-received_at"], name="delivery_newest"),
@@ -89,6 +92,7 @@ class Attempt(models.Model):
     number = models.PositiveSmallIntegerField()
     is_replay = models.BooleanField(default=False)
     asked_by = models.ForeignKey("relationships.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    reason = models.TextField(blank=True, help_text="Why somebody asked for it.")
     started_at = models.DateTimeField(default=timezone.now)
     duration = models.DurationField(null=True)
     outcome = models.TextField(choices=Outcome, default=Outcome.RUNNING)
@@ -123,7 +127,9 @@ class WebhookFailure(models.Model):
         db_table = "webhook_failures"
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["delivery"], condition=Q(resolved=False), name="one_open_failure_per_delivery")
+            models.UniqueConstraint(
+                fields=["delivery"], condition=Q(resolved=False), name="one_open_failure_per_delivery"
+            )
         ]
 
     def __str__(self) -> str:

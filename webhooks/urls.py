@@ -1,5 +1,10 @@
-"""Addresses of this app."""
+"""Addresses that providers' servers post to. Which types exist is said by the providers themselves."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from webhooks import views
+
+urlpatterns = [
+    path("webhooks/<slug:webhook_type>", views.WebhookView.as_view(), name="webhook"),
+    path("webhooks/<slug:webhook_type>/<slug:provider>", views.WebhookView.as_view(), name="provider_webhook"),
+]

@@ -1,0 +1,216 @@
+"""Works the inbox off in batches: claim, read, poke, finish, with the same few statements for one delivery or fifty.
+
+A claim counts the attempt before the work, so a delivery that kills its worker runs out of tries too. The exact time a
+claim's lease ends is its proof of ownership: who comes too late, after the lease was given on, changes nothing.
+"""
+
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from integrations import providers, sync_states
+from integrations.contract import Notice
+from integrations.errors import IntegrationError, NeedsReconnect, Temporary
+from integrations.models import SyncState
+from webhooks import failures, inbox, retries
+from webhooks.failures import GivenUp
+from webhooks.models import Attempt, Delivery
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+LEASE = timedelta(seconds=60)
+"""How long a worker may be silent about what it claimed before somebody else gets it."""
+
+NO_RESOURCE = "It names nothing that we keep in sync."
+
+Status, Outcome = Delivery.Status, Attempt.Outcome
+
+
+class ClaimLost(Exception):
+    """The lease ran out before the work was stored: whoever has the claim now stores it."""
+
+
+@dataclass
+class Try:
+    """One delivery in one attempt, and what came of it."""
+
+    delivery: Delivery
+    attempt: Attempt
+    kind: str = ""
+
+    def ends(self, status: Delivery.Status, outcome: Attempt.Outcome, detail: str, error: str = "") -> None:
+        """Note how it ended; nothing is stored yet."""
+        error = error.replace("\0", "")  # PostgreSQL refuses it in text
+        self.delivery.status, self.delivery.error = status, error or ("" if outcome == Outcome.POKED else detail)
+        self.attempt.outcome, self.attempt.detail, self.attempt.error = outcome, detail, error
+
+
+def run(limit: int = BATCH, is_suspect: bool = False) -> int:
+    """Claim up to ``limit`` due deliveries and work them off; returns how many. Suspects are claimed apart."""
+    now = timezone.now()
+    tries = claim(now, limit, is_suspect) if _is_due(now, is_suspect) else []
+    if tries:
+        for one in tries:
+            _read(one)
+        _finish(tries)
+    return len(tries)
+
+
+def run_suspects() -> int:
+    """Work off, one by one, what was claimed by workers that died: whichever kills again takes nobody with it."""
+    done = 0
+    while done < BATCH and run(limit=1, is_suspect=True):
+        done += 1
+    return done
+
+
+def claim(now: datetime, limit: int, is_suspect: bool) -> list[Try]:
+    """Take due deliveries by one conditional update, and open an attempt for each."""
+    with transaction.atomic():
+        lock = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+        adapt = connection.ops.adapt_datetimefield_value
+        sql, parameters = _CLAIM.format(due=_DUE, lock=lock), [adapt(now), is_suspect, limit, adapt(now + LEASE)]
+        deliveries = list(Delivery.objects.raw(sql, parameters))
+        return _open_attempts(deliveries, now) if deliveries else []
+
+
+# Its states are literals, not parameters: only so can SQLite use the partial index.
+_DUE = """
+    SELECT id FROM webhooks_delivery
+    WHERE status IN ('received', 'retry') AND next_attempt_at <= %s AND is_suspect = %s
+    ORDER BY next_attempt_at LIMIT %s
+"""
+_CLAIM = """
+    WITH due AS MATERIALIZED ({due} {lock})
+    UPDATE webhooks_delivery SET status = 'processing', attempts = attempts + 1, lease_until = %s
+    WHERE id IN (SELECT id FROM due)
+    RETURNING id, company_id, provider, webhook_type, sync_state_id, headers, body, status, attempts, next_attempt_at,
+        lease_until, received_at, finished_at, error
+"""
+
+
+def _is_due(now: datetime, is_suspect: bool) -> bool:
+    """Whether a claim would find anything: a look takes no lock, and the inbox is empty most of the time."""
+    parameters = [connection.ops.adapt_datetimefield_value(now), is_suspect, 1]
+    return any(True for _ in Delivery.objects.raw(_DUE, parameters))
+
+
+def _open_attempts(deliveries: Sequence[Delivery], now: datetime) -> list[Try]:
+    """An attempt for each: the one a replay prepared, or the next number."""
+    known = Attempt.objects.filter(delivery__in=[one.pk for one in deliveries])
+    last = dict(known.values_list("delivery").annotate(Max("number")).order_by())
+    prepared = {one.delivery_id: one for one in known.filter(outcome=Outcome.RUNNING, is_replay=True)} if last else {}
+    tries = []
+    for delivery in deliveries:
+        attempt = prepared.get(delivery.pk) or Attempt(delivery=delivery, number=last.get(delivery.pk, 0) + 1)
+        attempt.started_at = now
+        tries.append(Try(delivery, attempt))
+    Attempt.objects.bulk_create([one.attempt for one in tries if one.delivery.pk not in prepared])
+    return tries
+
+
+def _read(one: Try) -> None:
+    """Ask the provider's module what the delivery says, and decide. Never raises: one must not hold up the others."""
+    delivery = one.delivery
+    try:
+        notice = providers.get(delivery.provider).read(delivery.webhook_type, delivery.headers, inbox.body_of(delivery))
+        _decide(one, notice)
+    except Temporary as error:
+        _retry(one, error, error.retry_after)
+    except NeedsReconnect as error:
+        one.ends(Status.HELD, Outcome.HELD, "It goes on when the account is reconnected.", str(error))
+    except IntegrationError as error:
+        one.kind = type(error).__name__
+        one.ends(Status.FAILED, Outcome.FAILED, "Another try would end the same way.", str(error))
+    except Exception as error:
+        # A bug of ours: recorded with its traceback, shown as such, and tried again, since a release may mend it.
+        log.exception("A delivery could not be read.", extra={"delivery": str(delivery.pk)})
+        one.attempt.traceback = traceback.format_exc()
+        _retry(one, error, None)
+
+
+def _decide(one: Try, notice: Notice) -> None:
+    if not notice.is_change:
+        one.ends(Status.IGNORED, Outcome.IGNORED, notice.detail)
+    elif one.delivery.sync_state_id is None:
+        one.ends(Status.IGNORED, Outcome.IGNORED, NO_RESOURCE)
+    else:
+        one.ends(Status.WAITING, Outcome.POKED, notice.detail)
+
+
+def _retry(one: Try, error: Exception, retry_after: float | None) -> None:
+    delivery, words = (
+        one.delivery,
+        str(error) if isinstance(error, IntegrationError) else f"{type(error).__name__}: {error}",
+    )
+    one.kind = type(error).__name__
+    if retries.is_used_up(delivery.attempts):
+        one.ends(Status.FAILED, Outcome.FAILED, f"Given up after {delivery.attempts} tries.", words)
+        return
+    delivery.next_attempt_at = retries.next_attempt_at(delivery.attempts, timezone.now(), retry_after)
+    one.ends(Status.RETRY, Outcome.RETRY, f"Try {delivery.attempts + 1} of {retries.MAX_ATTEMPTS} follows.", words)
+
+
+def _finish(tries: Sequence[Try]) -> None:
+    """Store how the batch ended, in one transaction; nothing of it if the claim was lost meanwhile."""
+    poked = [one for one in tries if one.delivery.status == Status.WAITING]
+    others = [one for one in tries if one.delivery.status != Status.WAITING]
+    ours = Delivery.objects.filter(status=Status.PROCESSING, lease_until=tries[0].delivery.lease_until)
+    try:
+        with transaction.atomic():
+            stored = _store_others(ours, others) if others else 0
+            if poked:
+                _poke(poked)
+                stored += _store_poked(ours, poked)
+            if stored != len(tries):
+                raise ClaimLost
+            failures.record(
+                GivenUp(one.delivery, one.kind, one.attempt.error)
+                for one in others
+                if one.delivery.status == Status.FAILED
+            )
+    except ClaimLost:
+        log.warning("A claim of %d deliveries took longer than its lease and was given on.", len(tries))
+
+
+def _poke(poked: Sequence[Try]) -> None:
+    """One poke for the whole batch, however many of its deliveries speak of the same calendar."""
+    for is_replay in (False, True):
+        states = {one.delivery.sync_state_id for one in poked if one.attempt.is_replay == is_replay} - {None}
+        if states:
+            sync_states.poke([pk for pk in states if pk], is_replay=is_replay)
+
+
+def _store_poked(ours: QuerySet[Delivery], poked: Sequence[Try]) -> int:
+    """The mark to wait for is the state's mark now: ours, or a later one that covers ours."""
+    mark = SyncState.unscoped.filter(pk=OuterRef("sync_state_id")).values("dirty_mark")
+    for detail in {one.attempt.detail for one in poked}:
+        mine = [one.attempt for one in poked if one.attempt.detail == detail]
+        Attempt.objects.filter(pk__in=[attempt.pk for attempt in mine]).update(
+            outcome=Outcome.POKED, detail=detail, started_at=mine[0].started_at
+        )
+    return ours.filter(pk__in=[one.delivery.pk for one in poked]).update(
+        status=Status.WAITING, lease_until=None, is_suspect=False, error="", awaits_mark=Subquery(mark)
+    )
+
+
+def _store_others(ours: QuerySet[Delivery], others: Sequence[Try]) -> int:
+    now = timezone.now()
+    for one in others:
+        one.delivery.finished_at = now if one.delivery.status in {Status.IGNORED, Status.FAILED} else None
+        one.delivery.lease_until, one.delivery.is_suspect = None, False
+        one.attempt.duration = now - one.attempt.started_at
+    Attempt.objects.bulk_update(
+        [one.attempt for one in others], ["outcome", "detail", "error", "traceback", "duration", "started_at"]
+    )
+    return ours.bulk_update(
+        [one.delivery for one in others],
+        ["status", "error", "next_attempt_at", "finished_at", "lease_until", "is_suspect"],
+    )

@@ -1,0 +1,162 @@
+"""Where providers' servers post. In this order: method, size, type, rate, body, who sent it, store, answer.
+
+An answer of 2xx promises that the request is stored for good. Our own trouble is always 503, never 4xx, so that the
+provider sends again; a request that proves nothing learns nothing.
+"""
+
+import logging
+from collections.abc import Iterable
+from functools import cache
+
+from django.conf import settings
+from django.http import UnreadablePostError
+from django.utils import timezone
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from integrations import channel_tokens, providers
+from integrations.contract import Claim, IncomingRequest, Provider
+from integrations.errors import Refused, Unreadable
+from webhooks import inbox
+from webhooks.bucket import Bucket
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPES = {"application/json", "text/xml", "text/plain"}
+"""What providers post: JSON, SOAP messages, and the plain text of handshakes."""
+
+RETRY_AFTER = 10
+"""Seconds after which a provider should send again what we could not store."""
+
+ANSWERS = {
+    inbox.Receipt.STORED: (202, "Stored."),
+    inbox.Receipt.DUPLICATE: (200, "Stored before."),
+    inbox.Receipt.UNKNOWN: (404, "Refused."),
+}
+
+
+class AnyAccept(BaseContentNegotiation):
+    """Answers JSON whatever the sender says it accepts: a push must not be lost to a header."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> None:
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class WebhookView(APIView):
+    """One address per webhook type, and one per type and provider."""
+
+    http_method_names = ["post"]
+    content_negotiation_class = AnyAccept
+    schema = None
+
+    def post(self, request: Request, webhook_type: str, provider: str = "") -> Response:
+        """Take one push in. 202 stored, 200 stored before, 4xx not for us, 503 send it again."""
+        try:
+            return (
+                _turned_away(request) or _over_rate(webhook_type, provider) or _taken(request, webhook_type, provider)
+            )
+        except Refused:
+            return _answer(401, "Refused.")
+        except (Unreadable, UnreadablePostError):
+            return _answer(400, "Not readable.")
+        except Exception:
+            # No database, a full disk, a bug: whatever it is, it is ours, and the push must come again.
+            log.exception("A webhook could not be stored.")
+            return _answer(503, "Send it again.", RETRY_AFTER)
+
+
+def _turned_away(request: Request) -> Response | None:
+    """The answer to a request whose headers are reason enough not to read its body."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    # Neither length nor transfer encoding means no body (RFC 9112, 6.3). A server that hands a chunked body on without
+    # having counted it would give us an empty one.
+    if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
+        return _answer(411, "Say the length.")
+    if not (length.isascii() and length.isdigit()):
+        return _answer(400, "Not readable.")
+    if len(length) > 12 or int(length) > settings.WEBHOOK_MAX_BYTES:
+        return _answer(413, "Too long.")
+    content_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if content_type not in CONTENT_TYPES and (content_type or int(length)):
+        return _answer(415, "Not this content type.")
+    # An encoded body may unpack to any size.
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
+        return _answer(415, "Not this content encoding.")
+    return None
+
+
+def _over_rate(webhook_type: str, provider: str) -> Response | None:
+    """404 for an address nobody was given, 429 for one that gets more than this process should take."""
+    known = _providers_by_type().get(webhook_type, {})
+    if not known or (provider and provider not in known):
+        return _answer(404, "Refused.")
+    wait = _bucket(webhook_type, provider).take()
+    return _answer(429, "Slow down.", int(wait) + 1) if wait else None
+
+
+def _taken(request: Request, webhook_type: str, slug: str) -> Response:
+    incoming = IncomingRequest(
+        method="POST",
+        url=settings.PUBLIC_URL + request.get_full_path(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.body,
+        received_at=timezone.now(),
+    )
+    if len(incoming.body) != int(request.META.get("CONTENT_LENGTH") or 0):
+        return _answer(400, "Not readable.")
+    provider = _find_provider(incoming, webhook_type, slug)
+    if provider is None:
+        return _answer(404, "Refused.")
+    receipt = inbox.receive(provider.slug, webhook_type, _claim(provider, incoming), incoming.body)
+    return _answer(*ANSWERS[receipt])
+
+
+def _find_provider(incoming: IncomingRequest, webhook_type: str, slug: str) -> Provider | None:
+    """The provider the address names, or the one that recognises the request as its own."""
+    known = _providers_by_type()[webhook_type]
+    if slug:
+        return known[slug]
+    return next((provider for provider in known.values() if provider.recognises(incoming)), None)
+
+
+def _claim(provider: Provider, incoming: IncomingRequest) -> Claim:
+    """Whom the request comes from. Raises Refused or Unreadable."""
+    try:
+        return provider.verify(incoming, channel_tokens.is_signed)
+    except (ValueError, RecursionError) as error:
+        # What cannot be parsed is the sender's fault: JSON nested too deep, text that is no UTF-8.
+        raise Unreadable(str(error)) from error
+
+
+@cache
+def _providers_by_type() -> dict[str, dict[str, Provider]]:
+    """Who sends webhooks of which type, by slug."""
+    known: dict[str, dict[str, Provider]] = {}
+    for slug in providers.slugs():
+        provider = providers.get(slug)
+        for service in provider.services:
+            if service.webhook_type:
+                known.setdefault(service.webhook_type, {})[slug] = provider
+    return known
+
+
+@cache
+def _bucket(webhook_type: str, provider: str) -> Bucket:
+    return Bucket(settings.WEBHOOK_MAX_PER_SECOND)
+
+
+def _answer(status: int, detail: str, retry_after: int | None = None) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return Response({"detail": detail}, status=status, headers=headers)
