@@ -20,35 +20,34 @@ def upsert(
     unique: Sequence[str],
     returning: Sequence[str] = (),
     changed_by: str = "",
-    only_new: Sequence[str] = (),
 ) -> list[tuple[Any, ...]]:
     """Insert ``rows`` (field names to values, all with the same fields) or update those that exist by ``unique``.
 
-    With ``changed_by``, an existing row is only written where that field differs; ``only_new`` fields are never updated.
-    Returns ``returning`` of each row
-    that was written.
+    Fields that no row names get their default in a new row and stay as they are in an existing one. With
+    ``changed_by``, an existing row is only written where that field differs. Returns ``returning`` of each row written.
     """
     if not rows:
         return []
-    fields = [model._meta.get_field(name) for name in rows[0]]
-    columns = [_quoted(field.column) for field in fields]
+    fields = model._meta.concrete_fields
     conflict = [_quoted(model._meta.get_field(name).column) for name in unique]
-    keep = {
-        *conflict,
-        _quoted(model._meta.pk.column),
-        *(_quoted(model._meta.get_field(name).column) for name in only_new),
-    }
-    updates = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns if column not in keep)
+    given = [_quoted(field.column) for field in fields if field.name in rows[0] and field.name not in unique]
     table = _quoted(model._meta.db_table)
-    sql = f"INSERT INTO {table} ({', '.join(columns)}) {_select(fields)} ON CONFLICT ({', '.join(conflict)})"
-    sql += f" DO UPDATE SET {updates}" if updates else " DO NOTHING"
-    if updates and changed_by:
+    columns = ", ".join(_quoted(field.column) for field in fields)
+    sql = f"INSERT INTO {table} ({columns}) {_select(fields)} ON CONFLICT ({', '.join(conflict)})"
+    sql += f" DO UPDATE SET {', '.join(f'{column} = EXCLUDED.{column}' for column in given)}"
+    if changed_by:
         column = _quoted(model._meta.get_field(changed_by).column)
         sql += f" WHERE {table}.{column} <> EXCLUDED.{column}"
     back = [model._meta.get_field(name) for name in returning]
     if back:
         sql += " RETURNING " + ", ".join(_quoted(field.column) for field in back)
-    document = json.dumps([[_value(field, row[field.name]) for field in fields] for row in rows], cls=DjangoJSONEncoder)
+    document = json.dumps(
+        [
+            [_value(field, row[field.name] if field.name in row else field.get_default()) for field in fields]
+            for row in rows
+        ],
+        cls=DjangoJSONEncoder,
+    )
     with connection.cursor() as cursor:
         cursor.execute(sql, [document])
         written = cursor.fetchall() if back else []
@@ -60,10 +59,9 @@ def not_listed(
 ) -> models.QuerySet[Any]:
     """``rows`` whose ``column`` stands in none of the JSON arrays ``field`` of ``lists``. The database compares."""
     table = _quoted(lists.model._meta.db_table)
-    source = {
-        "sqlite": f"SELECT item.value FROM {table}, json_each({table}.{_quoted(field)}) AS item",
-        "postgresql": f"SELECT item.value FROM {table}, jsonb_array_elements_text({table}.{_quoted(field)}) AS item(value)",
-    }[connection.vendor]
+    unnest = {"sqlite": "json_each", "postgresql": "jsonb_array_elements_text"}[connection.vendor]
+    item = "item" if connection.vendor == "sqlite" else "item(value)"
+    source = f"SELECT item.value FROM {table}, {unnest}({table}.{_quoted(field)}) AS {item}"
     ids = lists.values_list("pk", flat=True)
     inner, parameters = ids.query.sql_with_params()
     listed = RawSQL(f"{source} WHERE {table}.{_quoted('id')} IN ({inner})", parameters)  # noqa: S611

@@ -67,7 +67,6 @@ def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> Non
     """Make the rows equal to the list. A calendar that is no longer offered is kept, unread, and said to be gone."""
     rows = [
         {
-            "id": uuid.uuid4(),
             "company": integration.company_id,
             "integration": integration.pk,
             "resource_type": "calendar",
@@ -77,35 +76,14 @@ def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> Non
             "access_role": calendar.access_role,
             "time_zone": calendar.time_zone,
             "is_gone": False,
-            **NEW_STATE,
         }
         for calendar in calendars
     ]
-    bulk.upsert(
-        SyncState,
-        rows,
-        unique=["integration", "resource_type", "external_id"],
-        only_new=list(NEW_STATE),
-    )
+    bulk.upsert(SyncState, rows, unique=["integration", "resource_type", "external_id"])
     offered = [calendar.external_id for calendar in calendars]
     SyncState.objects.filter(integration=integration, is_gone=False).exclude(external_id__in=offered).update(
         is_gone=True, is_chosen=False
     )
-
-
-NEW_STATE = {
-    "is_chosen": False,
-    "cursor": "",
-    "page_cursor": "",
-    "dirty_mark": 0,
-    "done_mark": 0,
-    "gave_up_mark": 0,
-    "failures": 0,
-    "last_error": "",
-    "missed_pushes": 0,
-    "trigger": "",
-}
-"""Columns of a new row that an existing one keeps."""
 
 
 def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:

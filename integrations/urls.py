@@ -1,5 +1,22 @@
-"""Addresses of this app."""
+"""Addresses of linking and of the integrations settings."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from integrations import views
+from integrations.calendar import views as calendar_views
+
+app_name = "integrations"
+
+urlpatterns = [
+    path("settings/integrations/", views.settings_page, name="settings"),
+    path("settings/integrations/events/", calendar_views.events, name="events"),
+    path("settings/integrations/<uuid:pk>/card/", views.card, name="card"),
+    path("settings/integrations/<uuid:pk>/sync/", views.sync_now, name="sync"),
+    path("settings/integrations/<uuid:pk>/pause/", views.pause, name="pause"),
+    path("settings/integrations/<uuid:pk>/resume/", views.resume, name="resume"),
+    path("settings/integrations/<uuid:pk>/calendars/", views.choose, name="choose"),
+    path("settings/integrations/<uuid:pk>/history/", views.history, name="history"),
+    path("settings/integrations/<uuid:pk>/disconnect/", views.disconnect, name="disconnect"),
+    path("oauth/start/<slug:provider>/<slug:integration_type>", views.start, name="start"),
+    path("oauth/callback/<slug:provider>", views.callback, name="callback"),
+]

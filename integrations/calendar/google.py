@@ -42,6 +42,9 @@ EVENT_TYPES = {
 }
 """Google's kind of entry to ours; an unknown one counts as an ordinary event."""
 
+ACCESS_ROLES = {"freeBusyReader": "free_busy"}
+"""Google's word for what the account may see; all others see events."""
+
 VISIBILITIES = {"private": "private", "confidential": "private"}
 
 
@@ -112,7 +115,7 @@ def _calendar(item: dict[str, Any]) -> CalendarInfo:
         name=_text(item.get("summaryOverride") or item.get("summary") or item["id"]),
         time_zone=str(item.get("timeZone", "")),
         is_primary=bool(item.get("primary", False)),
-        access_role=str(item.get("accessRole", "")),
+        access_role=ACCESS_ROLES.get(str(item.get("accessRole")), "reader"),
     )
 
 

@@ -181,7 +181,6 @@ def _row(state: SyncState, copy: EventCopy, rules: meetings.Rules, known: Any) -
     verdict = meetings.verdict(copy, rules, known)
     is_kept = verdict not in {CalendarEvent.Verdict.PRIVATE, CalendarEvent.Verdict.BLOCKED}
     return {
-        "id": uuid.uuid4(),
         "company": state.company_id,
         "state": state.pk,
         "external_id": copy.external_id,
@@ -216,7 +215,6 @@ def _write_guests(state: SyncState, changed: Sequence[tuple[uuid.UUID, EventCopy
         EventGuest.objects.filter(event__in=whole).delete()
     guests = [
         {
-            "id": uuid.uuid4(),
             "company": state.company_id,
             "event": pk,
             "email": guest.email,
@@ -256,19 +254,17 @@ def _set_aside(state: SyncState, page: EventPage) -> None:
     now = timezone.now()
     rows = [
         {
-            "id": uuid.uuid4(),
             "company": state.company_id,
             "state": state.pk,
             "external_id": item.external_id,
             "reason": item.reason,
             "last_seen_at": now,
-            "first_seen_at": now,
         }
         for item in {item.external_id: item for item in page.unreadable}.values()
     ]
     if page.events:
         SetAside.objects.filter(state=state, external_id__in=[copy.external_id for copy in page.events]).delete()
-    bulk.upsert(SetAside, rows, unique=["state", "external_id"], only_new=["first_seen_at"])
+    bulk.upsert(SetAside, rows, unique=["state", "external_id"])
 
 
 def _end_round(held: runs.Held, rules: meetings.Rules) -> None:

@@ -1,0 +1,185 @@
+"""What the settings page says about each link: state, counts, progress, pushes. Seven queries for all cards."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+
+from integrations import providers
+from integrations.calendar.models import CalendarEvent
+from integrations.contract import Provider, Scope, Service
+from integrations.models import Channel, Integration, SetAside, SyncRun, SyncState
+from relationships.models import User
+
+SYNC_NOW_EVERY = timedelta(seconds=30)
+
+TONES = {
+    Integration.Status.ACTIVE: "ok",
+    Integration.Status.SYNCING: "busy",
+    Integration.Status.PAUSED: "off",
+    Integration.Status.STALE: "bad",
+    Integration.Status.REVOKED: "off",
+    Integration.Status.ERROR: "warn",
+}
+
+
+@dataclass(frozen=True)
+class Push:
+    """How changes of one resource reach us, in words."""
+
+    tone: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One resource of a link, such as a calendar: its last run and how pushes are doing."""
+
+    state: SyncState
+    run: SyncRun | None
+    push: Push
+    events: int
+    meetings: int
+    set_aside: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """One thing that can be linked, and how it is doing if it is."""
+
+    provider: Provider
+    service: Service
+    is_set_up: bool
+    integration: Integration | None = None
+    lines: Sequence[Line] = field(default=())
+    missing: Sequence[Scope] = field(default=())
+
+    @property
+    def is_linked(self) -> bool:
+        return self.integration is not None and self.integration.sync_status != Integration.Status.REVOKED
+
+    @property
+    def tone(self) -> str:
+        return TONES[Integration.Status(self.integration.sync_status)] if self.integration else "off"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being read, or is about to be: then the card refreshes itself."""
+        if self.integration is None or not self.integration.works:
+            return False
+        return not self.lines or any(
+            line.state.held_by or (line.state.is_dirty and line.state.gave_up_mark < line.state.dirty_mark)
+            for line in self.lines
+        )
+
+    @property
+    def running(self) -> Sequence[Line]:
+        return [line for line in self.lines if line.run and line.run.outcome == SyncRun.Outcome.RUNNING]
+
+    @property
+    def next_sync_at(self) -> datetime | None:
+        moments = [line.state.next_attempt_at or line.state.next_poll_at for line in self.lines]
+        return min((moment for moment in moments if moment), default=None)
+
+    @property
+    def events(self) -> int:
+        return sum(line.events for line in self.lines)
+
+    @property
+    def meetings(self) -> int:
+        return sum(line.meetings for line in self.lines)
+
+    @property
+    def set_aside(self) -> int:
+        return sum(line.set_aside for line in self.lines)
+
+    @property
+    def sync_now_at(self) -> datetime | None:
+        """When "Sync now" is allowed again; None where it is allowed now."""
+        began = [line.run.started_at for line in self.lines if line.run]
+        again = max(began) + SYNC_NOW_EVERY if began else None
+        return again if again and again > timezone.now() else None
+
+
+def for_user(user: User) -> list[Card]:
+    """A card for everything this installation's providers offer to a member, linked or not."""
+    linked = {(row.provider, row.integration_type): row for row in Integration.objects.filter(user=user)}
+    lines = _lines([row.pk for row in linked.values()])
+    cards = []
+    for slug in providers.slugs():
+        provider = providers.get(slug)
+        for service in provider.services:
+            integration = linked.get((slug, service.type))
+            cards.append(_card(provider, service, integration, lines))
+    return cards
+
+
+def for_integration(integration: Integration) -> Card:
+    """The card of one link."""
+    provider = providers.get(integration.provider)
+    service = providers.service(integration.provider, integration.integration_type)
+    return _card(provider, service, integration, _lines([integration.pk]))
+
+
+def _card(
+    provider: Provider, service: Service, integration: Integration | None, lines: dict[uuid.UUID, list[Line]]
+) -> Card:
+    is_set_up = providers.is_set_up(provider.slug)
+    if integration is None:
+        return Card(provider, service, is_set_up)
+    missing = [scope for scope in service.scopes if scope.name not in integration.scopes]
+    return Card(provider, service, is_set_up, integration, lines.get(integration.pk, []), missing)
+
+
+def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
+    """The chosen resources of each link."""
+    states = list(SyncState.objects.filter(integration__in=list(integration_ids), is_chosen=True))
+    ids = [state.pk for state in states]
+    newest = SyncRun.objects.filter(state__in=ids).values("state").annotate(at=Max("started_at"))
+    newest_at = {row["state"]: row["at"] for row in newest}
+    runs = {run.state_id: run for run in SyncRun.objects.filter(state__in=ids, started_at__in=newest_at.values())}
+    counts = {
+        row["state"]: row
+        for row in CalendarEvent.objects.filter(state__in=ids)
+        .order_by()
+        .values("state")
+        .annotate(
+            events=Count("pk", filter=Q(is_cancelled=False)),
+            meetings=Count("pk", filter=Q(verdict=CalendarEvent.Verdict.MEETING)),
+        )
+    }
+    aside = dict(
+        SetAside.objects.filter(state__in=ids).values("state").annotate(n=Count("pk")).values_list("state", "n")
+    )
+    channels = {row.sync_state_id: row for row in Channel.objects.filter(sync_state__in=ids).order_by("created_at")}
+    lines: dict[uuid.UUID, list[Line]] = defaultdict(list)
+    for state in states:
+        count = counts.get(state.pk, {})
+        lines[state.integration_id].append(
+            Line(
+                state=state,
+                run=runs.get(state.pk),
+                push=push_words(state, channels.get(state.pk)),
+                events=count.get("events", 0),
+                meetings=count.get("meetings", 0),
+                set_aside=aside.get(state.pk, 0),
+            )
+        )
+    return lines
+
+
+def push_words(state: SyncState, channel: Channel | None) -> Push:
+    """Whether changes are pushed to us, and what is done where they are not."""
+    if channel is None or channel.state in {Channel.State.OPENING, Channel.State.STOPPING, Channel.State.STOPPED}:
+        return Push("busy", "Changes are read every 15 minutes; instant updates are being arranged.")
+    if channel.state == Channel.State.FAILED:
+        return Push("warn", f"No instant updates: {channel.error} Changes are read every 15 minutes.")
+    if channel.state == Channel.State.EXPIRED:
+        return Push("warn", "Instant updates lapsed and are being renewed. Changes are read every 15 minutes.")
+    if state.missed_pushes:
+        return Push("warn", "The last changes came without an announcement; the 15-minute check found them.")
+    return Push("ok", "Changes arrive at once, and are checked every 15 minutes.")

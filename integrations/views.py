@@ -1,0 +1,186 @@
+"""The settings pages over linked accounts, and the two addresses of consent."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from integrations import cards, linking, providers, resources
+from integrations.calendar.models import CalendarEvent
+from integrations.contract import Service
+from integrations.errors import BadConfig
+from integrations.forms import DisconnectForm
+from integrations.models import Integration, SetAside, SyncRun, SyncState
+from relationships.models import User
+from relationships.views import members_only
+
+RUNS_PER_PAGE = 30
+
+
+@members_only
+@require_GET
+def settings_page(request: HttpRequest) -> HttpResponse:
+    """A card for everything that can be linked."""
+    return render(request, "integrations/settings.html", {"cards": cards.for_user(_member(request))})
+
+
+@members_only
+@require_GET
+def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One card, as htmx asks for it while something is being read."""
+    return render(request, "integrations/card.html", {"card": cards.for_integration(_own(request, pk))})
+
+
+@members_only
+@require_http_methods(["GET", "POST"])
+def start(request: HttpRequest, provider: str, integration_type: str) -> HttpResponse:
+    """Before consent: what will be read and what never; then, by POST, to the provider's consent page."""
+    try:
+        service = providers.service(provider, integration_type)
+        if request.method == "POST":
+            address = linking.begin(_member(request), provider, integration_type, request.session)
+            return HttpResponse(status=303, headers={"Location": address})
+    except LookupError as error:
+        raise Http404(str(error)) from error
+    except BadConfig as error:
+        refused = linking.LinkRefused(
+            "This installation is not set up for it", str(error), "Its operator has to set them: see docs/google.md."
+        )
+        return _refusal(request, refused)
+    return render(
+        request,
+        "integrations/start.html",
+        {"service": service, "provider": providers.get(provider), "is_set_up": providers.is_set_up(provider)},
+    )
+
+
+@members_only
+@require_GET
+def callback(request: HttpRequest, provider: str) -> HttpResponse:
+    """Where consent comes back to. Whatever happened there ends on a page that says so."""
+    if provider not in providers.slugs():
+        raise Http404
+    answer = linking.Answer(
+        state=request.GET.get("state", ""),
+        code=request.GET.get("code", ""),
+        error=request.GET.get("error", ""),
+        issuer=request.GET.get("iss", ""),
+    )
+    try:
+        integration = linking.finish(_member(request), provider, answer, request.session)
+    except linking.LinkRefused as refused:
+        return _refusal(request, refused)
+    service = providers.service(provider, integration.integration_type)
+    messages.success(request, f"{service.label} is linked as {integration.account_address}. Reading begins now.")
+    return redirect("integrations:settings")
+
+
+@members_only
+@require_POST
+def sync_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Read everything chosen now, at most every 30 seconds."""
+    integration = _own(request, pk)
+    again_at = cards.for_integration(integration).sync_now_at
+    if not integration.works:
+        messages.error(request, "It cannot be read now: see its card for what to do.")
+    elif again_at:
+        seconds = max(1, round((again_at - timezone.now()).total_seconds()))
+        messages.warning(request, f"It was read a moment ago. You can ask again in {seconds} seconds.")
+    else:
+        linking.poke_all(integration, SyncRun.Trigger.MANUAL)
+        messages.success(request, "Reading begins now.")
+    return redirect("integrations:settings")
+
+
+@members_only
+@require_POST
+def pause(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Stop reading, keep the link."""
+    linking.pause(_own(request, pk))
+    messages.success(request, "Paused. Nothing is read until you resume it.")
+    return redirect("integrations:settings")
+
+
+@members_only
+@require_POST
+def resume(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Go on, and read what happened meanwhile."""
+    linking.resume(_own(request, pk))
+    messages.success(request, "Resumed. What happened meanwhile is read now.")
+    return redirect("integrations:settings")
+
+
+@members_only
+@require_http_methods(["GET", "POST"])
+def choose(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Choose calendars one by one."""
+    integration = _own(request, pk)
+    states = SyncState.objects.filter(integration=integration)
+    if request.method == "POST":
+        wanted = {str(state.pk): state.pk for state in states}
+        resources.choose(integration, [wanted[pk] for pk in request.POST.getlist("calendar") if pk in wanted])
+        messages.success(request, "Saved. Newly chosen calendars are read now.")
+        return redirect("integrations:settings")
+    context = {"integration": integration, "states": states, "service": _service(integration)}
+    return render(request, "integrations/calendars.html", context)
+
+
+@members_only
+@require_GET
+def history(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """What each run found and left out, and what could not be read: the coverage receipt."""
+    integration = _own(request, pk)
+    runs = SyncRun.objects.filter(state__integration=integration).select_related("state")
+    reasons = dict(CalendarEvent.Verdict.choices) | {"beyond_window": "More than 60 days ahead"}
+    page = Paginator(runs, RUNS_PER_PAGE).get_page(request.GET.get("page"))
+    rows = [(run, [(reasons.get(key, key), number) for key, number in sorted(run.skipped.items())]) for run in page]
+    context = {
+        "integration": integration,
+        "service": _service(integration),
+        "page": page,
+        "rows": rows,
+        "set_aside": SetAside.objects.filter(state__integration=integration).select_related("state")[:100],
+    }
+    return render(request, "integrations/history.html", context)
+
+
+@members_only
+@require_http_methods(["GET", "POST"])
+def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """End the link; whether imported data goes too is a question of its own."""
+    integration = _own(request, pk)
+    form = DisconnectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        linking.disconnect(integration, form.is_data_deleted)
+        kept = "What was imported is being deleted." if form.is_data_deleted else "What was imported stays."
+        messages.success(request, f"Disconnected. {kept}")
+        return redirect("integrations:settings")
+    context = {
+        "integration": integration,
+        "service": _service(integration),
+        "form": form,
+        "events": resources.count_imported(integration),
+    }
+    return render(request, "integrations/disconnect.html", context, status=400 if form.errors else 200)
+
+
+def _own(request: HttpRequest, pk: uuid.UUID) -> Integration:
+    """The member's own link; anybody else's is a 404."""
+    return get_object_or_404(Integration.objects.filter(user=_member(request)), pk=pk)
+
+
+def _member(request: HttpRequest) -> User:
+    assert isinstance(request.user, User), "members_only let him in"
+    return request.user
+
+
+def _service(integration: Integration) -> Service:
+    return providers.service(integration.provider, integration.integration_type)
+
+
+def _refusal(request: HttpRequest, refused: linking.LinkRefused) -> HttpResponse:
+    return render(request, "integrations/refused.html", {"refused": refused}, status=400)
