@@ -1,30 +1,27 @@
 """The background worker: runs the job queue's cluster and the inbox's drain loop, and replaces what died or got stuck.
 
-django-q2 cannot be trusted to heal itself: an idle worker killed with SIGKILL dies holding the queue's lock, and its
-cluster does nothing more, for good (https://github.com/django-q2/django-q2/issues/23). So any process of it that
-vanishes costs the whole cluster its place, and heartbeats in the database show what looks alive but does nothing.
+Any process of the cluster that vanishes costs the whole cluster its place (cluster.py says why), and heartbeats in the
+database show what looks alive but does nothing.
 
 One worker per database: the heartbeats have no host in their name. Waits are measured by the monotonic clock.
 """
 
 import logging
-import os
 import signal
 import time
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 from django.utils import timezone
 from django_q.models import OrmQ
-from django_q.signals import post_execute_in_worker
 from django_q.tasks import async_task
 
+from integrations import heartbeat
 from integrations.models import Heartbeat
-from lpxgp import schedules
+from lpxgp import cluster
 from lpxgp.processes import Group
 
 log = logging.getLogger(__name__)
@@ -39,46 +36,12 @@ DRAIN_LIMIT = 20.0
 HEALTHY_AFTER = 10.0
 """A child that lived this many seconds does not count as failing to start."""
 LONGEST_PAUSE = 30.0
-KEEP_CLAIMS_AFTER = 3
+KEEP_CLAIMS_AFTER = 8
 """Deaths in a row after which claimed jobs are not given back: one of them may be what kills."""
 SIZE_EVERY = 10.0
 GRACE_TO_HEAL = 3.0
 GRACE_TO_STOP = 20.0
 GRACE_TO_SHRINK = 60.0
-
-
-def beat(name: str = "cluster") -> None:
-    """Write the sign of life of ``name``. Also the job that shows that the cluster works."""
-    now = timezone.now()
-    Heartbeat.objects.bulk_create(
-        [Heartbeat(name=name, pid=os.getpid(), beat_at=now)],
-        update_conflicts=True,
-        unique_fields=["name"],
-        update_fields=["pid", "beat_at"],
-    )
-
-
-class JobBeats:
-    """Beats for the cluster after a job, at most every five seconds in each of its processes."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def __call__(self, **signal_arguments: Any) -> None:
-        if time.monotonic() - self._last < OWN_BEAT_EVERY:
-            return
-        self._last = time.monotonic()
-        try:
-            beat("cluster")
-        except DatabaseError as error:  # the job is done; its worker must not die of this
-            log.warning("No sign of life written: %s", error)
-
-
-def run_cluster() -> None:
-    """The cluster's process: makes the schedules right, then runs django-q2 until it is told to stop."""
-    schedules.ensure()
-    post_execute_in_worker.connect(JobBeats(), weak=False)
-    call_command("qcluster")
 
 
 @dataclass(frozen=True)
@@ -92,7 +55,7 @@ class Charge:
 
 
 CHARGES = (
-    Charge("cluster", ["worker", "--only-cluster"], CLUSTER_LIMIT, is_queue=True),
+    Charge(cluster.NAME, ["worker", "--only-cluster"], CLUSTER_LIMIT, is_queue=True),
     Charge("drain", ["drain"], DRAIN_LIMIT),
 )
 
@@ -150,26 +113,35 @@ class Watch:
             self._beat_seen_at = now
             self._asked_at = 0.0
         elif self._charge.is_queue and not self._asked_at and now - self._beat_seen_at > PROBE_AFTER:
-            async_task("lpxgp.worker.beat")
+            self._ask_for_beat(now)
+
+    def _ask_for_beat(self, now: float) -> None:
+        try:
+            async_task("lpxgp.cluster.beat")
             self._asked_at = now
+        except DatabaseTrouble as error:  # asked again at the next tick
+            log.warning("The cluster could not be asked for a sign of life: %s", error)
 
     def _look(self, group: Group, now: float) -> None:
+        reason, grace = self._trouble(group, now)
+        if reason:
+            log.error("%s (process %d) is replaced: %s", self._charge.name, group.pid, reason)
+            group.ask_to_stop()
+            self._kill_at = now + grace
+
+    def _trouble(self, group: Group, now: float) -> tuple[str, float]:
+        """Why the child must be replaced, and the seconds it gets to end by itself; an empty reason when it is well."""
         if group.exit_code is not None:
-            return self._replace(group, f"it ended with {group.exit_code}", 0)
+            return f"it ended with {group.exit_code}", 0.0
         if lost := group.lost():
-            return self._replace(group, f"its process {lost[0]} vanished", GRACE_TO_HEAL)
+            return f"its process {lost[0]} vanished", GRACE_TO_HEAL
         if (silent := now - self._beat_seen_at) > self._charge.beat_limit:
-            return self._replace(group, f"it gave no sign of life for {silent:.0f} s", 0)
+            return f"it gave no sign of life for {silent:.0f} s", 0.0
         if now - self._size_at > SIZE_EVERY:
             self._size_at = now
             if (size := group.largest() // 2**20) > settings.WORKER_MAX_MB:
-                return self._replace(group, f"one of its processes grew to {size} MB", GRACE_TO_SHRINK)
-        return None
-
-    def _replace(self, group: Group, reason: str, grace: float) -> None:
-        log.error("%s (process %d) is replaced: %s", self._charge.name, group.pid, reason)
-        group.ask_to_stop()
-        self._kill_at = time.monotonic() + grace
+                return f"one of its processes grew to {size} MB", GRACE_TO_SHRINK
+        return "", 0.0
 
     def _finish(self, group: Group, now: float, kill_at: float) -> None:
         if now >= kill_at or group.exit_code is not None:
@@ -192,7 +164,7 @@ def give_back() -> None:
     """Free the jobs that a dead cluster had claimed: jobs may run twice, and waiting an hour for them helps nobody."""
     try:
         freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=timezone.now()).update(lock=timezone.now())
-    except DatabaseError as error:  # they come back by themselves after Q_CLUSTER["retry"] seconds
+    except DatabaseTrouble as error:  # they come back by themselves after Q_CLUSTER["retry"] seconds
         log.warning("The jobs of the dead cluster stay claimed: %s", error)
     else:
         log.info("%d jobs of the dead cluster are free again", freed)
@@ -243,9 +215,9 @@ class Worker:
         try:
             close_old_connections()
             if now - self._beat_at > OWN_BEAT_EVERY:
-                beat("worker")
+                heartbeat.beat("worker")
                 self._beat_at = now
             return dict(Heartbeat.objects.values_list("name", "beat_at"))
-        except DatabaseError as error:  # it may come back; until then the processes alone are watched
+        except DatabaseTrouble as error:  # it may come back; until then the processes alone are watched
             log.error("The worker cannot reach the database: %s", error)
             return None

@@ -105,7 +105,7 @@ def job_paths() -> Iterator[tuple[str, str]]:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("async_task"):
                 job = node.args[0]
-                yield (job.value if isinstance(job, ast.Constant) else ast.unparse(job)), place(path, node.lineno)
+                yield (str(job.value) if isinstance(job, ast.Constant) else ast.unparse(job)), place(path, node.lineno)
 
 
 @pytest.mark.parametrize(("job", "where"), sorted(set(job_paths())))

@@ -13,16 +13,19 @@ from typing import TypeVar
 
 import psutil
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django_q.conf import Conf
 from pytest_django import DjangoDbBlocker
+
+from lpxgp.processes import is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALIAS = "product"
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float, what: str) -> T:
+def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
     """The first true answer of ``condition``; fails after ``seconds``, naming ``what`` was waited for."""
     end = time.monotonic() + seconds
     while not (answer := condition()):
@@ -45,9 +48,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Django
             url = os.environ["DATABASE_URL"].rsplit("/", 1)[0] + f"/{settings['NAME']}"
             _execute_outside(f'CREATE DATABASE "{settings["NAME"]}"')
         connections.databases[ALIAS] = settings
-        environment = {**os.environ, "DATABASE_URL": url, "DEBUG": "1"}
-        for command in ("migrate", "createcachetable"):
-            subprocess.run([sys.executable, "manage.py", command, "-v0"], cwd=ROOT, env=environment, check=True)
+        call_command("migrate", database=ALIAS, verbosity=0, skip_checks=True)
+        call_command("createcachetable", database=ALIAS, verbosity=0)
         try:
             yield url
         finally:
@@ -129,7 +131,7 @@ def worker(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
     finally:
         everything = running.everything()
-        if running.stop() != 0 or any(process.is_running() for process in everything):
+        if running.stop() != 0 or any(is_alive(process) for process in everything):
             for process in everything:
                 with suppress(psutil.Error):
                     process.kill()

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from lpxgp import worker
+from lpxgp import cluster, worker
 
 
 class Command(BaseCommand):
@@ -18,6 +18,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["only_cluster"]:
-            worker.run_cluster()
+            cluster.run()
         else:
             worker.Worker().run()

@@ -1,0 +1,63 @@
+"""The job queue's cluster as the worker runs it: django-q2 that shows signs of life, and does not mend itself.
+
+django-q2 replaces a worker that died, and goes on with a queue whose lock the dead one may still hold: nothing moves
+any more, for good (https://github.com/django-q2/django-q2/issues/23). Here the whole cluster leaves instead, and the
+supervisor (worker.py) starts a fresh one.
+"""
+
+import logging
+import os
+import signal
+import time
+from typing import Any
+
+from django.core.management import call_command
+from django.db import Error as DatabaseTrouble
+from django_q import cluster
+from django_q.signals import post_execute_in_worker
+
+from integrations import heartbeat
+from lpxgp import schedules
+
+log = logging.getLogger(__name__)
+
+NAME = "cluster"
+BEAT_EVERY = 5.0
+
+
+class Sentinel(cluster.Sentinel):
+    """Ends the whole cluster where django-q2 would replace one process of it."""
+
+    def reincarnate(self, process: Any) -> None:
+        """``process`` died or ran into a job's time limit: every process of this group is killed, this one too."""
+        log.critical("Process %d of the job queue died: the cluster leaves", process.pid)
+        os.killpg(0, signal.SIGKILL)
+
+
+class JobBeats:
+    """Beats after a job, at most every five seconds in each process."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, **signal_arguments: Any) -> None:
+        if time.monotonic() - self._last < BEAT_EVERY:
+            return
+        self._last = time.monotonic()
+        try:
+            beat()
+        except DatabaseTrouble as error:  # the job is done; its worker must not die of this
+            log.warning("No sign of life written: %s", error)
+
+
+def beat() -> None:
+    """Show that jobs are done; also the job that is queued when there is no other."""
+    heartbeat.beat(NAME)
+
+
+def run() -> None:
+    """Make the schedules right, then run django-q2 until SIGTERM. Needs a process group of its own."""
+    schedules.ensure()
+    post_execute_in_worker.connect(JobBeats(), weak=False)
+    cluster.Sentinel = Sentinel
+    call_command("qcluster")
