@@ -105,7 +105,7 @@ FAULTS: dict[str, Callable[[], ApiError]] = {
     "error_503": lambda: ApiError(503, "backendError", "Backend Error"),
     "timeout": lambda: ApiError(504, "backendError", "Backend Error"),
 }
-OAUTH_FAULTS: dict[str, Callable[[], ApiError]] = {
+OAUTH_FAULTS = {
     "rate_limit_403": (403, "rate_limit_exceeded"),
     "rate_limit_429": (429, "rate_limit_exceeded"),
     "forbidden_403": (403, "access_denied"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import SettingsWrapper
 
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import ALICE, until
@@ -145,8 +145,8 @@ def test_the_command_serves_until_told_to_stop() -> None:
         assert process.wait(timeout=10) == 0
 
 
-def test_the_command_refuses_production(settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.DEBUG = False
+def test_the_command_refuses_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DEBUG", False)
     monkeypatch.delenv("ALLOW_PROVIDER_ORIGINS", raising=False)
     with pytest.raises(CommandError, match="for development"):
         call_command("sandbox", port=0)
