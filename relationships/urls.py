@@ -11,4 +11,5 @@ urlpatterns = [
     path("people/", views.people, name="people"),
     path("people/<uuid:pk>/", views.person, name="person"),
     path("meetings/<uuid:pk>/", views.meeting, name="meeting"),
+    path("tasks/<uuid:pk>/", views.task, name="task"),
 ]

@@ -14,9 +14,10 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from relationships import addresses, briefs, notes
 from relationships.forms import NoteForm, SearchForm
@@ -250,6 +251,21 @@ def meeting(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "form": form,
     }
     return render(request, "relationships/meeting.html", context)
+
+
+@members_only
+@require_POST
+def task(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Closes a follow-up, or opens it again; back to the person or the meeting it belongs to."""
+    row = get_object_or_404(Task, pk=pk)
+    now, is_done = timezone.now(), request.POST.get("is_done") == "1"
+    Task.objects.filter(pk=row.pk, done_at__isnull=is_done).update(done_at=now if is_done else None, updated_at=now)
+    messages.success(request, f"“{row.title}” is {'done' if is_done else 'open again'}.")
+    if row.touchpoint_id:
+        return redirect("relationships:meeting", row.touchpoint_id)
+    if row.person_id:
+        return redirect(f"{reverse('relationships:person', args=[row.person_id])}?show=tasks")
+    return redirect("relationships:today")
 
 
 def _unknown_guests(touchpoint: Touchpoint) -> list[dict[str, str]]:

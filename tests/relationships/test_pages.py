@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.template.loader import get_template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -388,6 +389,58 @@ def test_earlier_versions_of_a_brief_stay_readable(as_alice: Client, acme: Compa
     assert earlier.context["brief"].facts["guests"][0]["name"] == "Ann"
     assert "This is an earlier version" in earlier.content.decode()
     assert as_alice.get(address, {"version": "x"}).context["brief"].version == 2
+
+
+def test_a_follow_up_is_closed_and_opened_again(as_alice: Client, acme: Company, make_person: Make) -> None:
+    anna = make_person("Anna Keller")
+    task = Task.unscoped.create(company=acme, person=anna, title="Send references")
+    address = reverse("relationships:task", args=[task.pk])
+    response = as_alice.post(address, {"is_done": "1"}, follow=True)
+    assert "“Send references” is done." in response.content.decode()
+    task.refresh_from_db()
+    assert task.done_at == task.updated_at == NOON
+    as_alice.post(address, {"is_done": "0"})
+    task.refresh_from_db()
+    assert task.done_at is None
+    assert as_alice.get(address).status_code == 405
+
+
+def test_a_stranger_closes_no_follow_up(client: Client, acme: Company, charlie: User) -> None:
+    task = Task.unscoped.create(company=acme, title="Send references")
+    client.force_login(charlie, backend=BACKEND)
+    assert client.post(reverse("relationships:task", args=[task.pk]), {"is_done": "1"}).status_code == 404
+    assert Task.unscoped.filter(pk=task.pk, done_at=None).exists()
+
+
+# What goes wrong, in words
+
+
+def test_a_missing_page_leads_back(as_alice: Client) -> None:
+    response = as_alice.get("/nothing-here/")
+    assert response.status_code == 404
+    assert "Go to Today" in response.content.decode()
+
+
+def test_an_old_form_says_that_nothing_was_changed(alice: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice, backend=BACKEND)
+    response = strict.post(reverse("account_logout"))
+    assert response.status_code == 403
+    assert "This form has expired" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["400.html", "403_csrf.html", "500.html"])
+def test_pages_of_last_resort_need_nothing(name: str) -> None:
+    text = get_template(name).render()
+    assert "<h1>" in text
+    assert "LPxGP Integrations" in text
+
+
+def test_the_sandbox_is_named_on_every_page(client: Client, db: None, settings: Any) -> None:
+    settings.PROVIDER_ORIGINS = {}
+    assert "pretend providers" not in page(client, "/accounts/login/")
+    settings.PROVIDER_ORIGINS = {"https://www.googleapis.com": "http://127.0.0.1:1"}
+    assert "pretend providers" in page(client, "/accounts/login/")
 
 
 class Structure(HTMLParser):
