@@ -138,3 +138,8 @@ def test_every_response_has_an_id_of_ours(client: Client, db: None) -> None:
     first, second = (client.get("/whoami/", headers={"X-Request-ID": "chosen"})["X-Request-ID"] for _ in range(2))
     assert first != second
     assert UUID(first)
+
+
+def test_what_a_session_was_read_for_is_never_stored_by_a_browser(as_alice: Client) -> None:
+    for address in ("/whoami/", "/accounts/sessions/", "/no/such/page"):
+        assert "no-store" in as_alice.get(address)["Cache-Control"], address

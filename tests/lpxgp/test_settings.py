@@ -1,6 +1,7 @@
 """The start: a realistic production environment passes every check, a bad one is refused in one line that names it."""
 
 import base64
+import json
 import os
 import secrets
 import subprocess
@@ -88,6 +89,16 @@ def test_a_bad_value_stops_the_start_and_is_named(variable: str, value: str | No
     assert done.stderr.count("\n") == 1, "one line, no traceback"
     if value and "hunter2" in value:
         assert "hunter2" not in done.stderr
+
+
+def test_cookies_and_transport_in_production() -> None:
+    names = ["SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY"]
+    names += ["SESSION_COOKIE_SAMESITE", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS", "SECURE_SSL_REDIRECT", "DEBUG"]
+    code = f"from django.conf import settings; import json; print(json.dumps([getattr(settings, n) for n in {names}]))"
+    done = manage("shell", "-v", "0", "-c", code)
+    assert json.loads(done.stdout) == (
+        ["__Host-sessionid", "__Host-csrftoken", True, True, "Lax", True, 31536000, True, False]
+    )
 
 
 def test_the_products_own_commands_are_refused_alike() -> None:

@@ -1,6 +1,7 @@
 """Signing in by e-mail, what is refused, and sign-in with Google for those who connected it."""
 
 import re
+from typing import cast
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -25,7 +26,7 @@ PASSWORD = "a-long-password"
 
 
 def log_in(client: Client, email: str, password: str = PASSWORD) -> HttpResponse:
-    return client.post(LOGIN, {"login": email, "password": password})
+    return cast(HttpResponse, client.post(LOGIN, {"login": email, "password": password}))
 
 
 def is_signed_in(client: Client) -> bool:
@@ -91,7 +92,7 @@ def test_nobody_signs_up(client: Client, db: None) -> None:
 
 def test_a_forgotten_password_is_set_anew_by_mail(client: Client, alice: User) -> None:
     client.post("/accounts/password/reset/", {"email": alice.email})
-    link = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", mail.outbox[0].body)
+    link = re.search(r"http://\S+(/accounts/password/reset/key/\S+)", str(mail.outbox[0].body))
     assert link
     form = client.get(link[1], follow=True)
     client.post(form.request["PATH_INFO"], {"password1": "another-long-one", "password2": "another-long-one"})
