@@ -139,7 +139,7 @@ class Controls:
                 result = function(request)
         except KeyError as error:
             return answer({"error": f"{error.args[0]} is missing or unknown"}, 400)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             return answer({"error": str(error)}, 400)
         if request.method != "GET":
             self._world.is_dirty.set()

@@ -169,10 +169,10 @@ def store(google: Google, calendar: Calendar, body: Body) -> None:
 
 
 def guests(google: Google, calendar: Calendar, body: Body | None) -> Iterator[Calendar]:
-    """The primary calendars of guests who live in this sandbox, without the organizer's own."""
+    """The primary calendars of guests who live in this sandbox, without the one the event is on."""
     for one in (body or {}).get("attendees", []):
         email = one["email"].lower()
-        if email in google.accounts and email not in (calendar.id, calendar.owner):
+        if email in google.accounts and email != calendar.id:
             yield google.calendars[email]
 
 

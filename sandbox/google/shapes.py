@@ -5,6 +5,7 @@ https://developers.google.com/workspace/calendar/api/v3/reference/events
 
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -76,7 +77,8 @@ def attendee(stored: Body, calendar: Calendar, organizer: str) -> Body:
 
 def with_self(person: Body, calendar: Calendar) -> Body:
     """``self`` means the calendar this copy is on, not the user who asks."""
-    shown = {key: value for key, value in person.items() if key != "self"}
+    shown = {**person}
+    shown.pop("self", None)
     if person.get("email", "").lower() == calendar.id.lower():
         shown["self"] = True
     return shown
@@ -86,10 +88,16 @@ def moment(stored: Body, zone: ZoneInfo, calendar_zone: str) -> Body:
     """A start or end: a date as it is, a time with the offset of ``zone``."""
     if "date" in stored:
         return {"date": stored["date"]}
-    own_zone = zone_of(stored, calendar_zone)
-    at = wall_time(stored, own_zone).replace(tzinfo=own_zone).astimezone(UTC).astimezone(zone)
-    text = at.isoformat(timespec="seconds")
-    return {"dateTime": text.replace("+00:00", "Z"), "timeZone": own_zone.key}
+    own_zone = stored.get("timeZone") or calendar_zone
+    return {"dateTime": time_in(stored["dateTime"], own_zone, zone.key), "timeZone": own_zone}
+
+
+@lru_cache(maxsize=65_536)
+def time_in(text: str, own_zone: str, shown_zone: str) -> str:
+    """A stored time, meant in its own zone if it has no offset, with the offset of another zone."""
+    zone = ZoneInfo(own_zone)
+    at = wall_time({"dateTime": text}, zone).replace(tzinfo=zone).astimezone(UTC).astimezone(ZoneInfo(shown_zone))
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def link(event_id: str, calendar_id: str) -> str:
