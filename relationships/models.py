@@ -75,6 +75,8 @@ class CompanyDomain(TenantModel):
 
     def clean(self) -> None:
         super().clean()
+        if not self.domain:
+            return
         self.domain = firm_domain(self.domain)
 
 
@@ -176,6 +178,8 @@ class OrganizationDomain(TenantModel):
 
     def clean(self) -> None:
         super().clean()
+        if not self.domain:
+            return
         self.domain = firm_domain(self.domain)
         others = OrganizationDomain.unscoped.filter(company_id=self.company_id, domain=self.domain).exclude(pk=self.pk)
         if owner := others.select_related("organization").first():
@@ -248,6 +252,8 @@ class PersonAddress(TenantModel):
 
     def clean(self) -> None:
         super().clean()
+        if not self.email:
+            return
         try:
             self.read_email()
         except ValueError as error:
@@ -359,7 +365,7 @@ class Note(TenantModel):
 
     touchpoint = models.ForeignKey(Touchpoint, on_delete=models.SET_NULL, null=True, blank=True, related_name="notes")
     people = models.ManyToManyField(Person, blank=True, related_name="notes")
-    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="notes")
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="notes")
     text = models.TextField()
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.NONE, blank=True)
     sync_to_crm = models.BooleanField("send to the CRM", default=False)
@@ -465,6 +471,8 @@ class BlockRule(TenantModel):
 
     def clean(self) -> None:
         super().clean()
+        if not self.value:
+            return
         is_domain = self.kind == self.Kind.DOMAIN
         try:
             self.value = addresses.normalize_domain(self.value) if is_domain else addresses.normalize(self.value)

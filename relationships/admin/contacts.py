@@ -1,0 +1,135 @@
+"""Whom the companies know: organizations, people, funds and how they fit, and who is kept out."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from relationships.admin.base import TenantAdmin, TenantFormSet, TenantInline
+from relationships.models import (
+    BlockRule,
+    Fund,
+    Match,
+    Organization,
+    OrganizationDomain,
+    Person,
+    PersonAddress,
+)
+
+
+class DomainFormSet(TenantFormSet):
+    unique_name = "domain"
+
+
+class OrganizationDomainInline(TenantInline):
+    model = OrganizationDomain
+    formset = DomainFormSet
+    fields = ("domain",)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(TenantAdmin):
+    list_display = ("name", "kind", "city", "country", "company")
+    list_filter = ("company", "kind")
+    search_fields = ("name", "domains__domain")
+    readonly_fields = ("created_at", "updated_at")
+    inlines = (OrganizationDomainInline,)
+
+
+@admin.register(OrganizationDomain)
+class OrganizationDomainAdmin(TenantAdmin):
+    list_display = ("domain", "organization", "company")
+    list_select_related = ("company", "organization")
+    search_fields = ("domain", "organization__name")
+    autocomplete_fields = ("company", "organization")
+
+
+class AddressForm(forms.ModelForm):
+    """An address below its person."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # One primary address per person is checked over the whole set (AddressFormSet): row by row, moving the mark
+        # from one address to another would clash with the one still stored.
+        return {*super()._get_validation_exclusions(), "person"}  # type: ignore[misc]
+
+
+class AddressFormSet(TenantFormSet):
+    """All addresses of a person; at most one is the primary one."""
+
+    unique_name = "match_key"
+
+    def clean(self) -> None:
+        super().clean()
+        primary = [form for form in self.kept_forms() if form.cleaned_data.get("is_primary")]
+        for form in primary[1:]:
+            form.add_error("is_primary", "A person has one primary address: untick the others.")
+
+    def save(self, commit: bool = True) -> Any:
+        if any("is_primary" in form.changed_data for form in self.initial_forms):
+            PersonAddress.objects.filter(person=self.instance, is_primary=True).update(is_primary=False)
+        return super().save(commit)
+
+
+class PersonAddressInline(TenantInline):
+    model = PersonAddress
+    form = AddressForm
+    formset = AddressFormSet
+    fields = ("email", "is_primary")
+
+
+@admin.register(Person)
+class PersonAdmin(TenantAdmin):
+    list_display = ("display_name", "title", "organization", "first_address", "company")
+    list_filter = ("company",)
+    list_select_related = ("company", "organization")
+    search_fields = ("display_name", "addresses__email", "organization__name")
+    autocomplete_fields = ("company", "organization", "assistant_of")
+    readonly_fields = ("created_at", "updated_at")
+    inlines = (PersonAddressInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("addresses")
+
+    @admin.display(description="address")
+    def first_address(self, person: Person) -> str:
+        """The primary address, or any other."""
+        found = sorted(person.addresses.all(), key=lambda address: not address.is_primary)
+        return found[0].email if found else ""
+
+
+@admin.register(PersonAddress)
+class PersonAddressAdmin(TenantAdmin):
+    list_display = ("email", "person", "is_primary", "company")
+    list_filter = ("company", "is_primary")
+    list_select_related = ("company", "person")
+    search_fields = ("email", "match_key", "person__display_name")
+    autocomplete_fields = ("company", "person")
+    readonly_fields = ("match_key", "created_at")
+
+
+@admin.register(Fund)
+class FundAdmin(TenantAdmin):
+    list_display = ("name", "vintage", "target_size", "currency", "company")
+    search_fields = ("name",)
+
+
+@admin.register(Match)
+class MatchAdmin(TenantAdmin):
+    list_display = ("organization", "fund", "score", "scored_at", "company")
+    list_filter = ("company", ("fund", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("company", "organization", "fund")
+    search_fields = ("organization__name", "fund__name")
+    autocomplete_fields = ("company", "organization", "fund")
+    date_hierarchy = "scored_at"
+
+
+@admin.register(BlockRule)
+class BlockRuleAdmin(TenantAdmin):
+    list_display = ("value", "kind", "strength", "user", "company", "created_at")
+    list_filter = ("company", "kind", "strength")
+    list_select_related = ("company", "user")
+    search_fields = ("value", "user__email")
+    autocomplete_fields = ("company", "user")
+    readonly_fields = ("created_at",)

@@ -1,0 +1,95 @@
+"""What happened between the companies and whom they know."""
+
+import json
+import uuid
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from relationships.admin.base import TenantAdmin
+from relationships.models import Brief, BriefFailure, Note, Task, Touchpoint
+
+
+def pretty(value: Any) -> SafeString:
+    """JSON as people read it."""
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@admin.register(Touchpoint)
+class TouchpointAdmin(TenantAdmin):
+    list_display = ("__str__", "kind", "occurred_at", "cancelled_at", "company")
+    list_filter = ("company", "kind", ("cancelled_at", admin.EmptyFieldListFilter))
+    search_fields = ("title", "unique_key", "origin", "people__display_name", "organizations__name")
+    search_help_text = "Title, person, organization, or the key of the real-world event"
+    date_hierarchy = "occurred_at"
+    autocomplete_fields = ("company", "people", "users", "organizations")
+    exclude = ("guests",)
+    readonly_fields = ("unique_key", "guests_read", "origin", "created_at", "updated_at")
+
+    @admin.display(description="guests")
+    def guests_read(self, touchpoint: Touchpoint) -> SafeString:
+        return pretty(touchpoint.guests)
+
+    def save_model(self, request: HttpRequest, obj: Touchpoint, form: Any, change: bool) -> None:
+        """A touchpoint that was typed in is an event of its own."""
+        obj.unique_key = obj.unique_key or uuid.uuid4().hex
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Note)
+class NoteAdmin(TenantAdmin):
+    list_display = ("__str__", "author", "touchpoint", "outcome", "sync_to_crm", "created_at", "company")
+    list_filter = ("company", "outcome", "sync_to_crm")
+    list_select_related = ("company", "author", "touchpoint")
+    search_fields = ("text", "author__email", "people__display_name")
+    date_hierarchy = "created_at"
+    autocomplete_fields = ("company", "touchpoint", "people", "author")
+    readonly_fields = ("created_at", "updated_at")
+
+
+@admin.register(Task)
+class TaskAdmin(TenantAdmin):
+    list_display = ("title", "assignee", "person", "due_on", "done_at", "company")
+    list_filter = ("company", ("done_at", admin.EmptyFieldListFilter), "due_on")
+    list_select_related = ("company", "assignee", "person")
+    search_fields = ("title", "description", "person__display_name", "assignee__email")
+    date_hierarchy = "due_on"
+    autocomplete_fields = ("company", "person", "touchpoint", "assignee")
+    readonly_fields = ("origin", "created_at", "updated_at")
+
+
+class ReadOnlyAdmin(TenantAdmin):
+    """Rows that the product alone writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Brief)
+class BriefAdmin(ReadOnlyAdmin):
+    list_display = ("touchpoint", "version", "made_at", "company")
+    list_select_related = ("company", "touchpoint")
+    search_fields = ("touchpoint__title",)
+    date_hierarchy = "made_at"
+    fields = ("company", "touchpoint", "version", "made_at", "fingerprint", "facts_read")
+    readonly_fields = ("facts_read",)
+
+    @admin.display(description="facts")
+    def facts_read(self, brief: Brief) -> SafeString:
+        return pretty(brief.facts)
+
+
+@admin.register(BriefFailure)
+class BriefFailureAdmin(ReadOnlyAdmin):
+    """Briefs that could not be made and are tried again each minute until the meeting starts."""
+
+    list_display = ("touchpoint", "reason", "tries", "first_failed_at", "last_failed_at", "company")
+    list_select_related = ("company", "touchpoint")
+    search_fields = ("touchpoint__title", "reason")
+    date_hierarchy = "last_failed_at"
