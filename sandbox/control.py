@@ -38,15 +38,18 @@ def required(body: dict[str, Any], name: str) -> str:
 
 
 def health(world: World, request: Request) -> Any:
+    """Whether it runs, and its time."""
     return {"ok": True, "now": iso(world.clock.now())}
 
 
 def reset(world: World, request: Request) -> Any:
+    """Empty the world: accounts, faults, records, clock."""
     world.reset()
     return {"ok": True}
 
 
 def move_clock(world: World, request: Request) -> Any:
+    """{"advance_seconds"} or {"set": RFC 3339}."""
     body = body_of(request)
     if "set" in body:
         world.clock.set(parse_instant(required(body, "set")))
@@ -56,28 +59,34 @@ def move_clock(world: World, request: Request) -> Any:
 
 
 def add_fault(world: World, request: Request) -> Any:
+    """{"operation", "kind", "account"?, "times"?, "after"?, "retry_after"?, "seconds"?}; see sandbox/faults.py."""
     return {"id": world.faults.add(body_of(request)).id}
 
 
 def list_faults(world: World, request: Request) -> Any:
+    """The faults not used up."""
     return {"faults": world.faults.listing()}
 
 
 def clear_faults(world: World, request: Request) -> Any:
+    """Cancel all faults."""
     world.faults.clear()
     return {"ok": True}
 
 
 def list_requests(world: World, request: Request) -> Any:
+    """Calls of the providers' APIs: counts and the last 500."""
     return world.requests.listing()
 
 
 def clear_requests(world: World, request: Request) -> Any:
+    """Forget the calls."""
     world.requests.clear()
     return {"ok": True}
 
 
 def list_pushes(world: World, request: Request) -> Any:
+    """Counts of messages by outcome, and the last 500 tries."""
     listing = world.pushes.listing()
     for name in ("sent", "accepted", "refused", "retried", "lost"):
         listing["counts"].setdefault(name, 0)
@@ -85,10 +94,12 @@ def list_pushes(world: World, request: Request) -> Any:
 
 
 def idle(world: World, request: Request) -> Any:
+    """How many push messages are not done with."""
     return {"pending": sum(state.pending_pushes() for state in world.states.values())}
 
 
 def set_latency(world: World, request: Request) -> Any:
+    """{"milliseconds"}, added to every answer of the providers' APIs."""
     world.latency_seconds = float(body_of(request)["milliseconds"]) / 1000
     return {"ok": True}
 

@@ -76,7 +76,7 @@ def fault_form() -> str:
         '<label>Times <input type="number" name="times" value="1" min="1" max="1000"></label>'
         '<button class="main" name="do" value="order">Order fault</button>'
         '<button name="do" value="clear" formnovalidate>Cancel all faults</button></form>'
-        '<p class="quiet">Kinds that begin a push (lost, late, doubled, reordered) need the operation “push”.</p>'
+        '<p class="quiet">The kinds lost, late, doubled and reordered need the operation “push”.</p>'
     )
 
 

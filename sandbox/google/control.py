@@ -19,6 +19,7 @@ MOST_PREVIEWED = 5_000
 
 
 def add_account(world: World, request: Request) -> Any:
+    """{"email", "name"?, "sub"?, "hd"?, "timeZone"?}: create or change; a new account gets its primary calendar."""
     google, body = google_of(world), body_of(request)
     email = required(body, "email").lower()
     before = google.accounts.get(email)
@@ -33,6 +34,7 @@ def add_account(world: World, request: Request) -> Any:
 
 
 def add_calendar(world: World, request: Request) -> Any:
+    """{"account", "id", "summary"?, "timeZone"?, "accessRole"?, "primary"?}: create, change, or give a role on it."""
     google, body = google_of(world), body_of(request)
     account = google.account(required(body, "account").lower())
     calendar_id = account.email if body.get("primary") else required(body, "id")
@@ -51,6 +53,7 @@ def add_calendar(world: World, request: Request) -> Any:
 
 
 def put_events(world: World, request: Request) -> Any:
+    """{"calendar", "events": [Google's resources], "silent"?}: create or change, one push for each event changed."""
     google, body = google_of(world), body_of(request)
     calendar = google.calendar(required(body, "calendar"))
     try:
@@ -61,6 +64,7 @@ def put_events(world: World, request: Request) -> Any:
 
 
 def cancel_events(world: World, request: Request) -> Any:
+    """{"calendar", "ids", "silent"?}: delete events, or cancel instances by their instance ids."""
     google, body = google_of(world), body_of(request)
     calendar = google.calendar(required(body, "calendar"))
     try:
@@ -72,11 +76,13 @@ def cancel_events(world: World, request: Request) -> Any:
 
 
 def list_events(world: World, request: Request) -> Any:
+    """?calendar=ID: the first 5,000 events as stored, deleted ones included, oldest change first."""
     calendar = google_of(world).calendar(request.args.get("calendar", ""))
     return {"events": events.preview(calendar, MOST_PREVIEWED)}
 
 
 def bulk_events(world: World, request: Request) -> Any:
+    """{"calendar", "count", "guests"?, "start"?, "series_share"?}: many events, silently, without copies for guests."""
     google, body = google_of(world), body_of(request)
     calendar = google.calendar(required(body, "calendar"))
     start = parse_instant(body["start"]) if body.get("start") else world.clock.now().replace(second=0, microsecond=0)
@@ -93,6 +99,7 @@ def bulk_events(world: World, request: Request) -> Any:
 
 
 def expire_sync_tokens(world: World, request: Request) -> Any:
+    """{"calendar"?}: sync tokens given so far answer 410."""
     google, wanted = google_of(world), body_of(request).get("calendar")
     for calendar in [google.calendar(wanted)] if wanted else google.calendars.values():
         calendar.generation += 1
@@ -100,22 +107,26 @@ def expire_sync_tokens(world: World, request: Request) -> Any:
 
 
 def revoke(world: World, request: Request) -> Any:
+    """{"account"}: the user takes back every grant."""
     google = google_of(world)
     google.tokens.end_grant(google.account(required(body_of(request), "account").lower()).email)
     return {"ok": True}
 
 
 def expire_access_tokens(world: World, request: Request) -> Any:
+    """{"account"?}: access tokens run out now; refreshing works."""
     google_of(world).tokens.expire_access(body_of(request).get("account"))
     return {"ok": True}
 
 
 def rotate_refresh_tokens(world: World, request: Request) -> Any:
+    """{"on"}: each refresh brings a new refresh token, and an old one that comes again ends the grant."""
     google_of(world).tokens.is_rotating = bool(body_of(request)["on"])
     return {"ok": True}
 
 
 def push(world: World, request: Request) -> Any:
+    """{"calendar", "times"?, "distinct"?}: ``exists`` without a change; not distinct means one message, repeated."""
     google, body = google_of(world), body_of(request)
     calendar, times = google.calendar(required(body, "calendar")), int(body.get("times", 1))
     if body.get("distinct", True):
@@ -126,20 +137,24 @@ def push(world: World, request: Request) -> Any:
 
 
 def push_options(world: World, request: Request) -> Any:
+    """{"sync_before_reply"}: the ``sync`` message arrives before watch is answered."""
     google_of(world).pushes.is_sync_before_reply = bool(body_of(request)["sync_before_reply"])
     return {"ok": True}
 
 
 def list_channels(world: World, request: Request) -> Any:
+    """Every channel with its resource id."""
     return {"channels": google_of(world).pushes.listing()}
 
 
 def expire_channels(world: World, request: Request) -> Any:
+    """{"calendar"?}: channels go silent now."""
     google_of(world).pushes.expire(body_of(request).get("calendar"))
     return {"ok": True}
 
 
 def consent(world: World, request: Request) -> Any:
+    """{"account", "untick"?: [parts of scopes], "deny"?}: how the consent page comes up for an account."""
     google, body = google_of(world), body_of(request)
     account = google.account(required(body, "account").lower())
     google.tokens.prefills[account.email] = Prefill(
@@ -149,6 +164,7 @@ def consent(world: World, request: Request) -> Any:
 
 
 def add_client(world: World, request: Request) -> Any:
+    """{"client_id", "client_secret", "redirect_uris"}: from the first one on, only such clients are good."""
     body = body_of(request)
     client = Client(required(body, "client_secret"), [str(address) for address in body["redirect_uris"]])
     google_of(world).tokens.clients[required(body, "client_id")] = client

@@ -100,7 +100,7 @@ def test_faults_of_delivery(scene: Scene, receiver: Receiver) -> None:
     doubled = receiver.numbers[1:]
     assert len(doubled) == 2
     assert len(set(doubled)) == 1
-    scene.post("faults", operation="push", kind="reordered", seconds=0.2)
+    scene.post("faults", operation="push", kind="reordered", seconds=1)
     scene.post("google/push", calendar=ALICE, times=2)
     settle(scene)
     first, second = receiver.numbers[3:]

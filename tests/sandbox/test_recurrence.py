@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.google.recurrence import slots
@@ -74,6 +74,7 @@ def test_what_is_not_supported_is_said(rule: str) -> None:
 STARTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(second=0, microsecond=0))
 
 
+@settings(deadline=None)
 @given(start=STARTS, zone=st.sampled_from(ZONES), interval=st.integers(1, 9), count=st.integers(1, 60))
 def test_daily_series_keep_their_wall_clock_time(start: datetime, zone: str, interval: int, count: int) -> None:
     """Count and distance are right and the clock on the wall stays, but for the hour the clocks skip or repeat."""
@@ -90,6 +91,7 @@ def test_daily_series_keep_their_wall_clock_time(start: datetime, zone: str, int
             assert wall.replace(tzinfo=tz).utcoffset() != (wall + timedelta(hours=3)).replace(tzinfo=tz).utcoffset()
 
 
+@settings(deadline=None)
 @given(
     start=STARTS,
     zone=st.sampled_from(ZONES),
@@ -106,6 +108,7 @@ def test_weekly_series_hold_each_weekday_once_a_week(start: datetime, zone: str,
     assert all(second - first == timedelta(days=7) for first, second in zip(walls, walls[len(days) :], strict=False))
 
 
+@settings(deadline=None)
 @given(start=STARTS, zone=st.sampled_from(ZONES), count=st.integers(2, 30), gone=st.integers(0, 29))
 def test_an_excluded_date_takes_one_occurrence_and_count_stays(
     start: datetime, zone: str, count: int, gone: int
@@ -118,6 +121,7 @@ def test_an_excluded_date_takes_one_occurrence_and_count_stays(
     assert rest == [slot for slot in whole if slot != victim]
 
 
+@settings(deadline=None)
 @given(day=st.dates(datetime(2026, 1, 1).date(), datetime(2028, 1, 1).date()), count=st.integers(1, 40))
 def test_all_day_series_never_shift(day: Any, count: int) -> None:
     found = list(slots(series(day.isoformat(), f"RRULE:FREQ=DAILY;COUNT={count}"), "Pacific/Auckland"))
