@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from integrations.models import Integration, SyncState
 from relationships import tenancy
-from relationships.models import Person, Touchpoint, User
+from relationships.models import Person, Task, Touchpoint, User
 from tests.lpxgp.addresses import Address, addresses
 
 Row = Callable[[User], dict[str, Any]]
@@ -36,6 +36,10 @@ def meeting(alice: User) -> dict[str, Any]:
     )
     touchpoint.users.add(alice)
     return {"pk": touchpoint.pk}
+
+
+def task(alice: User) -> dict[str, Any]:
+    return {"pk": Task.unscoped.create(company=alice.company, assignee=alice, title="Send the deck").pk}
 
 
 def integration(alice: User) -> dict[str, Any]:
@@ -64,6 +68,7 @@ ROWS: dict[str, Row] = {
     "integrations:sync": integration,
     "relationships:person": person,
     "relationships:meeting": meeting,
+    "relationships:task": task,
 }
 """By name of the address: makes a row of Alice's and returns the address's arguments."""
 
