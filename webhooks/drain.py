@@ -47,7 +47,7 @@ class Try:
 
     def ends(self, status: Delivery.Status, outcome: Attempt.Outcome, detail: str, error: str = "") -> None:
         """Note how it ended; nothing is stored yet."""
-        error = error.replace("\0", "")  # PostgreSQL refuses it in text
+        error, detail = inbox.storable(error), inbox.storable(detail)
         self.delivery.status, self.delivery.error = status, error or ("" if outcome == Outcome.POKED else detail)
         self.attempt.outcome, self.attempt.detail, self.attempt.error = outcome, detail, error
 
@@ -132,7 +132,7 @@ def _read(one: Try) -> None:
     except Exception as error:
         # A bug of ours: recorded with its traceback, shown as such, and tried again, since a release may mend it.
         log.exception("A delivery could not be read.", extra={"delivery": str(delivery.pk)})
-        one.attempt.traceback = traceback.format_exc()
+        one.attempt.traceback = inbox.storable(traceback.format_exc())
         _retry(one, error, None)
 
 

@@ -43,7 +43,7 @@ def receive(provider: str, webhook_type: str, claim: Claim, body: bytes) -> Rece
         "webhook_type": webhook_type,
         "dedupe_key": claim.dedupe_key,
         "channel_id": claim.channel_id,
-        "headers": {name: _storable(value) for name, value in claim.headers.items()},
+        "headers": {name: storable(value) for name, value in claim.headers.items()},
         "body": tokens.encrypt(body, purpose=BODY_PURPOSE, context=str(pk)) if body else b"",
         "status": Delivery.Status.RECEIVED,
         "attempts": 0,
@@ -114,9 +114,9 @@ def _field(model: type[Model], name: str) -> "Field[Any, Any]":
 
 
 def _is_storable(text: str) -> bool:
-    return len(text) <= KEY_CEILING and text == _storable(text)
+    return len(text) <= KEY_CEILING and text == storable(text)
 
 
-def _storable(text: str) -> str:
-    """Without what PostgreSQL refuses in text: NUL and halves of surrogate pairs."""
+def storable(text: str) -> str:
+    """The text without what PostgreSQL refuses in text: NUL and halves of surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
