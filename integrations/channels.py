@@ -145,9 +145,9 @@ def _has_channel(now: datetime) -> Q:
 
 
 def _give_up_interrupted(now: datetime) -> None:
-    """An opening whose process died: the provider may have opened it, so it is to be stopped if it ever pushes."""
+    """An opening whose process died. If the provider opened it after all, its pushes are refused until it expires."""
     Channel.unscoped.filter(state=Channel.State.OPENING, created_at__lt=now - OPENING_FOR).update(
-        state=Channel.State.FAILED, error="Opening it was interrupted.", replaces=None
+        state=Channel.State.EXPIRED, error="Opening it was interrupted.", replaces=None
     )
 
 
@@ -192,13 +192,14 @@ def stop(channel: Channel) -> int:
 
 def seal(channel: Channel, secret: str) -> str:
     """Encrypt a channel's secret for its own row."""
-    return tokens.encrypt(secret.encode(), purpose="channel-secret", context=_context(channel)).decode()
+    return tokens.encrypt(secret.encode(), purpose="channel-secret", context=context(channel)).decode()
 
 
 def unseal(channel: Channel) -> str:
     """A channel's secret. Raises tokens.CannotDecrypt."""
-    return tokens.decrypt(channel.channel_token.encode(), purpose="channel-secret", context=_context(channel)).decode()
+    return tokens.decrypt(channel.channel_token.encode(), purpose="channel-secret", context=context(channel)).decode()
 
 
-def _context(channel: Channel) -> str:
+def context(channel: Channel) -> str:
+    """Whose secret it is: part of the key that encrypts it."""
     return f"company={channel.company_id}|channel={channel.pk}"

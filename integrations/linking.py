@@ -20,6 +20,7 @@ from integrations import channels, grants, outbound, providers, sync_states, tok
 from integrations.contract import Account, Service, Tokens
 from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Temporary
 from integrations.models import Channel, Integration, LinkAttempt, SyncRun, SyncState
+from relationships import tenancy
 from relationships.models import User
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ def begin(user: User, provider_slug: str, integration_type: str, session: Sessio
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     existing = _existing(user, provider_slug, integration_type)
     attempt = LinkAttempt(
-        company_id=user.company_id,
+        company_id=tenancy.current_company_id(),
         user=user,
         provider=provider_slug,
         integration_type=integration_type,

@@ -101,13 +101,13 @@ def rerouted(url: str) -> str:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None where it says nothing."""
     value = headers.get("Retry-After") or headers.get("retry-after") or ""
-    if value.strip().isdigit():
+    if value.isascii() and value.strip().isdigit():
         return min(float(value), 86400.0)
     try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
+        when = parsedate_to_datetime(value).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return min(max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds()), 86400.0)
+    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), 86400.0)
 
 
 def _whole_body(response: requests.Response, host: str, deadline: float) -> bytes:
@@ -122,5 +122,8 @@ def _whole_body(response: requests.Response, host: str, deadline: float) -> byte
         if size > MAX_BYTES:
             response.close()
             raise Permanent(f"{host} sent an answer larger than {MAX_BYTES} bytes.")
+    if response.raw.length_remaining:
+        response.close()
+        raise Temporary(f"{host} sent half an answer.")
     response.raw.release_conn()
     return b"".join(chunks)
