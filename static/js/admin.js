@@ -1,0 +1,17 @@
+/* Select2, which the admin uses for its searchable selects, gives its comboboxes no name: they get their field's label. */
+"use strict";
+
+function nameComboboxes() {
+  for (const combobox of document.querySelectorAll('.select2-selection[role="combobox"]')) {
+    const select = combobox.closest(".select2")?.previousElementSibling;
+    const label = select?.labels?.[0]?.textContent.trim();
+    if (label) {
+      combobox.removeAttribute("aria-labelledby");
+      combobox.setAttribute("aria-label", label);
+      combobox.querySelector('[role="textbox"]')?.setAttribute("aria-label", label);
+    }
+  }
+}
+
+window.addEventListener("load", nameComboboxes);
+document.addEventListener("formset:added", () => setTimeout(nameComboboxes));
