@@ -9,6 +9,8 @@ from django.test import Client
 from relationships import tenancy
 from relationships.models import Company, CompanyDomain, User
 
+pytest_plugins = ["tests.pretend_google"]
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(

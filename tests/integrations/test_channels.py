@@ -9,7 +9,7 @@ from django.utils import timezone
 from integrations import channel_tokens, channels
 from integrations.models import Channel, SyncState
 from relationships.models import User
-from tests.integrations.conftest import Google, Link, state_of
+from tests.pretend_google import Google, Link, state_of
 
 pytestmark = pytest.mark.django_db
 

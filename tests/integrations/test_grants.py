@@ -15,7 +15,7 @@ from integrations.errors import BadConfig, NeedsReconnect, Temporary
 from integrations.models import Integration, SyncState
 from relationships.models import User
 from tests.integrations.calendar.test_sync import at, meeting, sync
-from tests.integrations.conftest import Google, Link, state_of
+from tests.pretend_google import Google, Link, state_of
 
 
 def expire(integration: Integration) -> None:

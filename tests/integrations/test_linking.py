@@ -14,7 +14,7 @@ from integrations.providers.google import CALENDAR
 from relationships import tenancy
 from relationships.models import User
 from tests.integrations.calendar.test_sync import at, meeting
-from tests.integrations.conftest import GOOGLE_SCOPES, Google, Link, follow_consent, state_of
+from tests.pretend_google import GOOGLE_SCOPES, Google, Link, follow_consent, state_of
 
 pytestmark = pytest.mark.django_db
 
