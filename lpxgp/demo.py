@@ -1,0 +1,144 @@
+"""``make demo``: a firm with four months of meetings on a laptop, linked and synced, with nothing real involved."""
+
+import sys
+import time
+
+from django.conf import settings
+from django.core.management import call_command
+from django.utils import timezone
+
+from integrations.calendar.models import CalendarEvent
+from integrations.models import Integration, SyncRun
+from lpxgp import demo_stage, demo_world, schedules
+from lpxgp.demo_browser import Browser, form_to, form_with
+from lpxgp.demo_stage import Stage, Stuck
+from relationships import demo as seed
+from relationships import tenancy
+from relationships.models import Company, Touchpoint, User
+
+WEB_PORT, SANDBOX_PORT = 8000, 9400
+START = "/oauth/start/google/calendar"
+
+
+def enter() -> None:
+    """Find free ports and become the staged process. Does not return."""
+    web, sandbox = demo_stage.free_port(WEB_PORT), demo_stage.free_port(SANDBOX_PORT)
+    for wanted, got in ((WEB_PORT, web), (SANDBOX_PORT, sandbox)):
+        if wanted != got:
+            say(f"Port {wanted} is taken: using {got}.")
+    demo_stage.enter("demo", settings.VAR_DIR, web, sandbox)
+
+
+def run() -> int:
+    """Start everything and stay until Ctrl-C; the exit code."""
+    began = time.monotonic()
+    stage = Stage()
+    try:
+        say("Preparing the database")
+        prepare()
+        say("Starting sandbox, web server and worker")
+        with stage.open():
+            company, anna = people()
+            load_world(stage, company, anna)
+            if not Integration.unscoped.filter(user=anna, provider="google", sync_status="active").exists():
+                say("Linking Anna's Google Calendar through the sandbox's consent page")
+                link(sign_in(stage, anna), stage, anna)
+            stage.wait(lambda: first_sync_is_done(anna), 120, "the first sync")
+            introduce(stage, company, anna, time.monotonic() - began)
+            while True:
+                stage.check()
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        say("\nStopped. The data stays in var/; make demo goes on with it.")
+        return 0
+    except (Stuck, LookupError) as error:
+        say(f"{error}\n{stage.log_tails()}")
+        return 1
+
+
+def prepare() -> None:
+    """Tables, cache table, schedules and the seeded firm; again and again without harm."""
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    schedules.ensure()
+    call_command("seed_demo", verbosity=0)
+
+
+def people() -> tuple[Company, User]:
+    """The seeded firm, and the user everything is shown as."""
+    anna = User.objects.select_related("company").get(email=seed.MEMBER_EMAIL)
+    assert anna.company is not None, "members have a company"
+    return anna.company, anna
+
+
+def load_world(stage: Stage, company: Company, anna: User) -> None:
+    """Give the colleagues Google accounts and their meetings; a world that is there already stays as it is."""
+    with tenancy.within(company.pk):
+        cast = demo_world.cast_of(company, anna.email, seed.FUND)
+    for colleague in cast.colleagues:
+        account = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
+        stage.control("google/accounts", **account)
+    listing = f"{stage.sandbox}/control/google/events"
+    if demo_stage.local().get(listing, params={"calendar": anna.email}, timeout=30).json()["events"]:
+        return
+    for calendar, events in demo_world.by_calendar(cast, timezone.now()).items():
+        stage.control("google/events", calendar=calendar, events=events, silent=True)
+
+
+def sign_in(stage: Stage, user: User) -> Browser:
+    """A browser in which ``user`` is signed in. Raises Stuck."""
+    browser = Browser()
+    page = browser.sign_in(stage.web, user.email, seed.PASSWORD)
+    if page.status != 200 or "/accounts/login" in page.url:
+        raise Stuck(f"{user.email} could not sign in: {page.url} answered {page.status}.")
+    return browser
+
+
+def link(browser: Browser, stage: Stage, user: User) -> None:
+    """From the settings page over the consent page and back, as a person would. Raises Stuck."""
+    start = browser.get(f"{stage.web}{START}")
+    consent = browser.submit(start, form_to(start, ""))
+    form = form_with(consent, "decision", "allow")
+    back = browser.submit(consent, form, account=user.email, decision="allow")
+    if back.status != 200 or "/settings/integrations" not in back.url:
+        raise Stuck(f"Linking ended at {back.url} ({back.status}): {' '.join(back.text.split())[:600]}")
+
+
+def first_sync_is_done(user: User) -> bool:
+    """Whether a sync of the user's calendars has ended well."""
+    return SyncRun.unscoped.filter(state__integration__user=user, outcome=SyncRun.Outcome.DONE).exists()
+
+
+def introduce(stage: Stage, company: Company, anna: User, seconds: float) -> None:
+    """Say where to look and what to try."""
+    meetings = Touchpoint.unscoped.filter(company=company, kind=Touchpoint.Kind.MEETING).count()
+    events = CalendarEvent.unscoped.filter(company=company).count()
+    say(
+        f"""
+{events} events were read, {meetings} of them are meetings with people the firm knows ({seconds:.0f} s).
+
+  Open       {stage.web}/
+  Log in     {anna.email}   password: {seed.PASSWORD}
+  Staff      {seed.STAFF_EMAIL}   same password, at {stage.web}/admin/
+  "Google"   {stage.sandbox}/   (the sandbox: nothing here is real)
+
+Try this
+  - Today: the next meeting starts within the hour; its brief appears within a minute.
+  - Integrations: what was read, which meetings were left out, and why.
+  - Sign in as a colleague ({", ".join(other.email for other in colleagues(company, anna))})
+    and connect a calendar yourself, in the browser.
+  - Move or cancel a meeting in the sandbox and watch the page follow.
+
+Logs are in {stage.logs}. Ctrl-C stops everything; to begin anew, delete {stage.folder}."""
+    )
+
+
+def colleagues(company: Company, anna: User) -> list[User]:
+    """The other users of the firm."""
+    return list(company.users.exclude(pk=anna.pk))
+
+
+def say(text: str) -> None:
+    """To the person at the terminal."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

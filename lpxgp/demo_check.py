@@ -1,0 +1,231 @@
+"""``make demo-check``: the main job once, driven from outside over HTTP, without a person.
+
+The last line it prints is one JSON object. Every number in it is counted from the database after the run; only the
+refused requests leave no row there, so ``rejected`` counts the 401 answers that brought no delivery with them.
+"""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from integrations.calendar.models import CalendarEvent
+from integrations.models import Channel, Integration, SyncRun
+from lpxgp import demo, demo_stage
+from lpxgp.demo_browser import form_with
+from lpxgp.demo_stage import Stage, Stuck
+from relationships import demo as seed
+from relationships.models import Brief, Touchpoint, User
+from webhooks.models import Attempt, Delivery, WebhookFailure
+
+WEBHOOK = "/webhooks/calendar-event"
+SYNCED_WITHIN = 30
+BRIEF_WITHIN = 90
+
+
+def enter() -> None:
+    """Become the staged process, with a folder and ports of its own. Does not return."""
+    folder = Path(tempfile.mkdtemp(prefix="lpxgp-demo-check-"))
+    demo_stage.enter("demo_check", folder, demo_stage.free_port(0), demo_stage.free_port(0))
+
+
+def run() -> int:
+    """Play every step and print the result; 0, or 1 with the step that failed and the tails of the logs."""
+    began = time.monotonic()
+    stage = Stage()
+    try:
+        demo.say("demo-check: preparing the database")
+        demo.prepare()
+        with stage.open():
+            check = Check(stage)
+            check.play()
+        demo.say(json.dumps(check.result() | {"seconds": round(time.monotonic() - began, 1)}))
+        return 0
+    except (Stuck, LookupError) as error:
+        demo.say(f"demo-check FAILED: {error}\n{stage.log_tails()}")
+        return 1
+    finally:
+        shutil.rmtree(stage.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A meeting to come, and the provider's id of the event behind it."""
+
+    event_id: str
+    meeting: Touchpoint
+
+
+class Check:
+    """The steps, in the order they are played, and what cannot be counted afterwards."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._company, self._anna = demo.people()
+        self._rejected = 0
+
+    def play(self) -> None:
+        """Raises Stuck, naming the step."""
+        steps: tuple[Callable[[], None], ...] = (
+            self.link_and_sync,
+            self.open_channel,
+            self.follow_changes,
+            self.reject_forgeries,
+            self.fail_for_good,
+            self.replay,
+            self.lose_the_cursor,
+            self.make_a_brief,
+        )
+        demo.load_world(self._stage, self._company, self._anna)
+        for step in steps:
+            name = step.__name__.replace("_", " ")
+            began = time.monotonic()
+            try:
+                step()
+            except (Stuck, LookupError) as error:
+                raise Stuck(f"{name}: {error}") from error
+            demo.say(f"demo-check: {name} ({time.monotonic() - began:.1f} s)")
+
+    def link_and_sync(self) -> None:
+        """Sign in, consent, and see the meetings of the first sync."""
+        demo.link(demo.sign_in(self._stage, self._anna), self._stage, self._anna)
+        self._stage.wait(lambda: demo.first_sync_is_done(self._anna), SYNCED_WITHIN, "the first sync")
+        if not self._meetings().exists():
+            raise Stuck("The first sync found no meeting.")
+
+    def open_channel(self) -> None:
+        """Pushes come, once the provider has promised them and we have taken its first message."""
+        live = Channel.unscoped.filter(integration__user=self._anna, state=Channel.State.LIVE)
+        self._stage.wait(live.exists, SYNCED_WITHIN, "a live push channel")
+        self._stage.wait(Delivery.objects.exists, SYNCED_WITHIN, "the channel's first message")
+
+    def follow_changes(self) -> None:
+        """A new, a moved and a cancelled meeting arrive by push."""
+        moved, cancelled = self._coming()[:2]
+        start = (moved.meeting.occurred_at + timedelta(days=1)).replace(microsecond=0)
+        guests = [{"email": guest["email"]} for guest in moved.meeting.guests]
+        self._put({"id": "democheck0new", "summary": "A new meeting", "attendees": guests, **span(start)})
+        self._put({"id": moved.event_id, **span(start)})
+        self._stage.control("google/events/cancel", calendar=self._anna.email, ids=[cancelled.event_id])
+
+        def has_arrived() -> bool:
+            return (
+                self._meetings().filter(title="A new meeting", occurred_at=start).exists()
+                and self._meetings().filter(pk=moved.meeting.pk, occurred_at=start).exists()
+                and Touchpoint.unscoped.filter(pk=cancelled.meeting.pk, cancelled_at__isnull=False).exists()
+            )
+
+        self._stage.wait(has_arrived, SYNCED_WITHIN, "the new, the moved and the cancelled meeting")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
+
+    def reject_forgeries(self) -> None:
+        """Who does not know the channel's secret gets 401 and leaves no delivery behind."""
+        channel = Channel.unscoped.filter(integration__user=self._anna, state=Channel.State.LIVE).latest("created_at")
+        before = Delivery.objects.count()
+        for token in ("forged", ""):
+            headers = {
+                "X-Goog-Channel-ID": channel.channel_id,
+                "X-Goog-Resource-ID": channel.resource_id,
+                "X-Goog-Resource-State": "exists",
+                "X-Goog-Message-Number": "999",
+                "X-Goog-Channel-Token": token,
+            }
+            answer = demo_stage.local().post(f"{self._stage.web}{WEBHOOK}", headers=headers, timeout=10)
+            if answer.status_code != 401:
+                raise Stuck(f"A forged push was answered {answer.status_code}.")
+            self._rejected += 1
+        if Delivery.objects.count() != before:
+            raise Stuck("A forged push was stored.")
+
+    def fail_for_good(self) -> None:
+        """The provider refuses the calendar: the push that announced a change ends as a failure for staff."""
+        self._stage.control("faults", operation="calendar.events.list", kind="forbidden_403", times=1)
+        self._put({"id": "democheck0new", "summary": "A renamed meeting"})
+        failure = WebhookFailure.objects.filter(resolved=False, delivery__status=Delivery.Status.FAILED)
+        self._stage.wait(failure.exists, SYNCED_WITHIN, "the delivery to fail")
+
+    def replay(self) -> None:
+        """Staff look at the plan in the admin and confirm it; the change arrives after all."""
+        failure = WebhookFailure.objects.get(resolved=False)
+        staff = User.objects.get(email=seed.STAFF_EMAIL)
+        browser = demo.sign_in(self._stage, staff)
+        listing = browser.get(f"{self._stage.web}/admin/webhooks/webhookfailure/")
+        plan = browser.submit(
+            listing, form_with(listing, "action"), action="replay", _selected_action=str(failure.pk), index="0"
+        )
+        browser.submit(plan, form_with(plan, "confirm"), confirm="yes")
+        renamed = self._meetings().filter(title="A renamed meeting")
+        self._stage.wait(renamed.exists, SYNCED_WITHIN, "the change of the failed delivery")
+        resolved = WebhookFailure.objects.filter(pk=failure.pk, resolved=True)
+        self._stage.wait(resolved.exists, SYNCED_WITHIN, "the failure to be resolved")
+
+    def lose_the_cursor(self) -> None:
+        """The provider forgets where we stopped: a full round finds everything again, deletions too."""
+        gone = self._coming()[-1]
+        self._stage.control("google/expire_sync_tokens")
+        self._stage.control("google/events/cancel", calendar=self._anna.email, ids=[gone.event_id])
+        full = SyncRun.unscoped.filter(
+            state__integration__user=self._anna, kind=SyncRun.Kind.FULL, outcome=SyncRun.Outcome.DONE
+        )
+        self._stage.wait(full.exists, SYNCED_WITHIN, "a full round")
+        cancelled = Touchpoint.unscoped.filter(pk=gone.meeting.pk, cancelled_at__isnull=False)
+        self._stage.wait(cancelled.exists, SYNCED_WITHIN, "the deletion to be found")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
+
+    def make_a_brief(self) -> None:
+        """The meeting within the hour gets its brief from the sweep."""
+        briefs = Brief.unscoped.filter(company=self._company)
+        self._stage.wait(briefs.exists, BRIEF_WITHIN, "a brief")
+
+    def result(self) -> dict[str, object]:
+        """The numbers, from the database."""
+        linked = Integration.unscoped.filter(company=self._company, sync_status="active").order_by("provider")
+        return {
+            "linked": [f"{one.provider}/{one.integration_type}" for one in linked],
+            "events": CalendarEvent.unscoped.filter(company=self._company).count(),
+            "touchpoints": Touchpoint.unscoped.filter(company=self._company).count(),
+            "briefs": Brief.unscoped.filter(company=self._company).count(),
+            "webhooks": {
+                "received": Delivery.objects.count(),
+                "processed": Delivery.objects.filter(status__in=["done", "ignored"]).count(),
+                "failed": WebhookFailure.objects.count(),
+                "replayed": Attempt.objects.filter(is_replay=True, outcome=Attempt.Outcome.DONE).count(),
+                "rejected": self._rejected,
+            },
+        }
+
+    def _meetings(self) -> QuerySet[Touchpoint]:
+        return Touchpoint.unscoped.filter(company=self._company, cancelled_at__isnull=True)
+
+    def _coming(self) -> list[Planned]:
+        """Anna's own single meetings from tomorrow on, in order: her copy and the meeting it became."""
+        copies = CalendarEvent.unscoped.filter(
+            company=self._company,
+            organizer=self._anna.email,
+            verdict=CalendarEvent.Verdict.MEETING,
+            series_id="",
+            starts_at__gt=timezone.now() + timedelta(days=1),
+        )
+        meetings = {meeting.unique_key: meeting for meeting in self._meetings()}
+        found = copies.order_by("starts_at").values_list("external_id", "meeting_key")
+        return [Planned(event_id, meetings[key]) for event_id, key in found if key in meetings]
+
+    def _put(self, event: dict[str, object]) -> None:
+        self._stage.control("google/events", calendar=self._anna.email, events=[event])
+
+    def _inbox_is_settled(self) -> bool:
+        open_ones = Delivery.objects.filter(status__in=["received", "processing", "waiting", "retry"])
+        return not open_ones.exists()
+
+
+def span(start: datetime) -> dict[str, object]:
+    """Start and end of a half-hour meeting, as Google says it."""
+    times = {"start": start, "end": start + timedelta(minutes=30)}
+    return {name: {"dateTime": moment.isoformat(timespec="seconds")} for name, moment in times.items()}
