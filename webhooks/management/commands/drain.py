@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, connection
 
-from integrations import heartbeat
+from integrations import heartbeat, sync_states
 from webhooks import drain, settling, sweeping
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class Command(BaseCommand):
             close_old_connections()
             heartbeat.beat("drain")
             drain.run_suspects()
+            # The scheduler looks once a minute; a retry due in four seconds should not wait for it.
+            sync_states.queue_due()
         if now >= self.sweep_at:
             self.sweep_at = now + SWEEP
             sweeping.free_expired()
