@@ -24,8 +24,10 @@ def upsert(
     """Insert ``rows`` (field names to values, all with the same fields) or update those that exist by ``unique``.
 
     Fields that no row names get their default in a new row and stay as they are in an existing one. With
-    ``changed_by``, an existing row is only written where that field differs. Returns ``returning`` of each row written.
+    ``changed_by``, an existing row is only written where that field differs or is empty. Of two rows with the same
+    ``unique`` the last counts. Returns ``returning`` of each row written.
     """
+    rows = list({tuple(str(row[name]) for name in unique): row for row in rows}.values())
     if not rows:
         return []
     fields = model._meta.concrete_fields
@@ -37,7 +39,7 @@ def upsert(
     sql += f" DO UPDATE SET {', '.join(f'{column} = EXCLUDED.{column}' for column in given)}"
     if changed_by:
         column = _quoted(model._meta.get_field(changed_by).column)
-        sql += f" WHERE {table}.{column} <> EXCLUDED.{column}"
+        sql += f" WHERE {table}.{column} <> EXCLUDED.{column} OR EXCLUDED.{column} = ''"
     back = [model._meta.get_field(name) for name in returning]
     if back:
         sql += " RETURNING " + ", ".join(_quoted(field.column) for field in back)

@@ -8,11 +8,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.utils import timezone
 
 from integrations import grants, sync_states
@@ -40,6 +41,9 @@ SLICE = timedelta(seconds=60)
 
 MISSED_AFTER = timedelta(minutes=3)
 """A change older than this that a poll finds first was not announced."""
+
+
+STOPPED = "It was stopped: paused, disconnected, or taken over by another worker."
 
 
 class HoldLost(Exception):
@@ -91,13 +95,15 @@ def _sync_once(state_id: uuid.UUID, work: Work) -> bool:
     run = _begin(state)
     held = Held(state, run, holder, state.dirty_mark, grants.Access("", 0))
     try:
+        _check_workers(state)
         held.access = grants.fresh(state.integration_id)
         _work_through(held, work)
     except OutOfTime:
         _interrupt(held)
         return False
     except HoldLost:
-        _close(run, SyncRun.Outcome.INTERRUPTED, "Another worker took over.")
+        _release(held)
+        _close(run, SyncRun.Outcome.INTERRUPTED, STOPPED)
         return False
     except Exception as error:  # every error ends here as a state that a person can read; none is swallowed
         _failed(held, error)
@@ -132,10 +138,8 @@ def store_page(held: Held, cursor: str, page_cursor: str, counts: dict[str, int]
         setattr(run, name, getattr(run, name) + number)
     for reason, number in skipped.items():
         run.skipped[reason] = run.skipped.get(reason, 0) + number
-    rows = SyncState.objects.filter(pk=held.state.pk, held_by=held.holder).update(
-        cursor=cursor, page_cursor=page_cursor, held_until=timezone.now() + HOLD
-    )
-    if rows != 1:
+    rows = _held_rows(held).filter(is_chosen=True, integration__in=_working())
+    if rows.update(cursor=cursor, page_cursor=page_cursor, held_until=timezone.now() + HOLD) != 1:
         raise HoldLost
     held.state.cursor, held.state.page_cursor = cursor, page_cursor
     run.save(update_fields=["pages", "found", "changed", "deleted", "set_aside", "touchpoints", "skipped"])
@@ -143,14 +147,18 @@ def store_page(held: Held, cursor: str, page_cursor: str, counts: dict[str, int]
 
 def start_over(held: Held, why: str) -> None:
     """Drop the cursor: the next pages are a full round that also finds deletions."""
-    rows = SyncState.objects.filter(pk=held.state.pk, held_by=held.holder)
     with transaction.atomic():
+        change_state(held, cursor="", page_cursor="", round_id=None)
         RoundPage.objects.filter(state=held.state).delete()
-        if rows.update(cursor="", page_cursor="", round_id=None) != 1:
-            raise HoldLost
         held.state.cursor, held.state.page_cursor, held.state.round_id = "", "", None
         SyncRun.objects.filter(pk=held.run.pk).update(kind=SyncRun.Kind.FULL, why_full=why)
     held.run.kind, held.run.why_full = SyncRun.Kind.FULL, why
+
+
+def change_state(held: Held, **columns: Any) -> None:
+    """Change columns of the state that is held. Raises HoldLost where it no longer is."""
+    if _held_rows(held).update(**columns) != 1:
+        raise HoldLost
 
 
 def check_time(held: Held) -> None:
@@ -160,21 +168,49 @@ def check_time(held: Held) -> None:
 
 
 def _take(state_id: uuid.UUID, holder: uuid.UUID) -> bool:
+    """Take the hold, where the state is due and may run. A job that comes twice finds nothing due.
+
+    The conditions on the row itself must stand in the UPDATE, not in a subquery of it: of two workers that come at the
+    same moment PostgreSQL checks only the former again for the second one.
+    """
     now = timezone.now()
     rows = SyncState.objects.filter(
         Q(held_until__isnull=True) | Q(held_until__lte=now),
+        Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now),
+        Q(dirty_mark__gt=F("done_mark")) | Q(next_poll_at__lte=now) | Q(next_attempt_at__lte=now),
         pk=state_id,
         is_chosen=True,
-        integration__sync_status__in=["active", "syncing", "error"],
+        integration__in=_working(),
     )
     return rows.update(held_by=holder, held_until=now + HOLD) == 1
 
 
+def _working() -> QuerySet[Integration]:
+    return Integration.objects.filter(sync_status__in=["active", "syncing", "error"])
+
+
+def _held_rows(held: Held) -> QuerySet[SyncState]:
+    return SyncState.objects.filter(pk=held.state.pk, held_by=held.holder)
+
+
+def _release(held: Held) -> None:
+    _held_rows(held).update(held_by=None, held_until=None)
+
+
+def _check_workers(state: SyncState) -> None:
+    """Raises Permanent where this sync killed its worker again and again: others shall get their turn."""
+    if state.failures >= MAX_ATTEMPTS:
+        raise Permanent(f"Reading it stopped its worker, or failed, {state.failures} times in a row.")
+
+
 def _begin(state: SyncState) -> SyncRun:
-    """Open the run's record; one that a killed worker left open is closed as interrupted."""
-    SyncRun.objects.filter(state=state, outcome=SyncRun.Outcome.RUNNING).update(
+    """Open the run's record; one that a killed worker left open is closed as interrupted, and counts as a failure."""
+    abandoned = SyncRun.objects.filter(state=state, outcome=SyncRun.Outcome.RUNNING).update(
         outcome=SyncRun.Outcome.INTERRUPTED, finished_at=timezone.now(), error="Its worker stopped."
     )
+    if abandoned:
+        state.failures += 1
+        SyncState.objects.filter(pk=state.pk).update(failures=state.failures)
     Integration.objects.filter(pk=state.integration_id, sync_status__in=["active", "error"]).update(
         sync_status=Integration.Status.SYNCING
     )
@@ -191,7 +227,7 @@ def _finish(held: Held) -> bool:
     state = held.state
     missed = bool(held.unannounced) and held.run.trigger == SyncRun.Trigger.POLL
     with transaction.atomic():
-        rows = SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(
+        rows = _held_rows(held).update(
             done_mark=held.mark,
             held_by=None,
             held_until=None,
@@ -199,12 +235,14 @@ def _finish(held: Held) -> bool:
             next_attempt_at=None,
             last_error="",
             last_success_at=now,
-            trigger="",
+            trigger=Case(
+                When(dirty_mark__gt=held.mark, then=F("trigger")), default=Value(""), output_field=TextField()
+            ),
             missed_pushes=F("missed_pushes") + 1 if missed else F("missed_pushes"),
             next_poll_at=now + timedelta(seconds=jittered(settings.POLL_MINUTES * 60)),
         )
         if rows != 1:
-            _close(held.run, SyncRun.Outcome.INTERRUPTED, "Another worker took over.")
+            _close(held.run, SyncRun.Outcome.INTERRUPTED, STOPPED)
             return False
         _close(held.run, SyncRun.Outcome.DONE, "")
         Integration.objects.filter(pk=state.integration_id).update(last_sync=now)
@@ -213,7 +251,11 @@ def _finish(held: Held) -> bool:
 
 
 def _settle_status(integration_id: uuid.UUID) -> None:
-    """Active again, unless another of its resources is still being read or needs attention."""
+    """Active again, unless another of its resources is still being read or needs attention.
+
+    The lock makes two that end at the same moment take turns: the later one sees that nobody is left.
+    """
+    Integration.unscoped.select_for_update(no_key=True).filter(pk=integration_id).values_list("pk").first()
     others = SyncState.unscoped.filter(integration=OuterRef("pk"), is_chosen=True)
     busy = Q(Exists(others.filter(held_until__gt=timezone.now())))
     broken = Q(Exists(others.exclude(last_error="").filter(next_attempt_at__isnull=True)))
@@ -223,11 +265,11 @@ def _settle_status(integration_id: uuid.UUID) -> None:
 
 
 def _interrupt(held: Held) -> None:
-    """Give the worker back; another job goes on from the page cursor."""
+    """Give the worker back; another job goes on from the page cursor. What made the state due still does."""
     with transaction.atomic():
         _close(held.run, SyncRun.Outcome.INTERRUPTED, "")
-        SyncState.objects.filter(pk=held.state.pk, held_by=held.holder).update(held_by=None, held_until=None)
-        sync_states.poke([held.state.pk], trigger=held.run.trigger)
+        _release(held)
+        sync_states.queue([held.state.pk])
 
 
 def _failed(held: Held, error: Exception) -> None:
@@ -249,7 +291,9 @@ def _failed(held: Held, error: Exception) -> None:
     if isinstance(error, ResourceGone):
         changes |= {"is_gone": True, "is_chosen": False}
     with transaction.atomic():
-        SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(**changes)
+        if _held_rows(held).update(**changes) != 1:
+            _close(held.run, SyncRun.Outcome.INTERRUPTED, STOPPED)
+            return
         _close(held.run, SyncRun.Outcome.FAILED, message)
         if gives_up and not isinstance(error, NeedsReconnect):
             grants.set_reason(state.integration_id, Integration.Status.ERROR, message)

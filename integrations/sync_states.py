@@ -31,6 +31,9 @@ def poke(
     if is_replay or trigger == SyncRun.Trigger.MANUAL:
         changes |= {"next_attempt_at": None, "failures": 0}
     with transaction.atomic():
+        if len(ids) > 1:
+            # In one order, so that two pokes of several states cannot wait for each other.
+            list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
         rows.update(**changes)
         marks = dict(SyncState.unscoped.filter(pk__in=ids).values_list("pk", "dirty_mark"))
         queue(ids)

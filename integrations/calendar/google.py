@@ -18,7 +18,7 @@ from integrations.contract import (
     PageRequest,
     UnreadableItem,
 )
-from integrations.errors import CursorExpired, Permanent, Unreadable
+from integrations.errors import CursorExpired, Permanent, Temporary, Unreadable
 from integrations.providers import google
 
 PAGE_SIZE = 2500
@@ -42,6 +42,12 @@ EVENT_TYPES = {
 }
 """Google's kind of entry to ours; an unknown one counts as an ordinary event."""
 
+MAX_ID = 1024
+"""Google's limit for an event's id, in characters."""
+
+MAX_ADDRESS = 320
+"""Longer is no address, and would not fit into an index."""
+
 ACCESS_ROLES = {"freeBusyReader": "free_busy"}
 """Google's word for what the account may see; all others see events."""
 
@@ -58,7 +64,7 @@ class GoogleCalendar:
         while True:
             answer = google.run(listing.list(maxResults=250, **({"pageToken": page} if page else {})))
             for item in answer.get("items", []):
-                if not item.get("deleted"):
+                if not item.get("deleted") and item.get("id"):
                     yield _calendar(item)
             page = answer.get("nextPageToken", "")
             if not page:
@@ -77,7 +83,7 @@ class GoogleCalendar:
         try:
             answer = google.run(google.api("calendar", "v3", http).events().list(**fields))
         except Permanent as error:
-            if wanted.cursor and "HTTP 400" in str(error):
+            if (wanted.cursor or wanted.page) and "HTTP 400" in str(error):
                 raise CursorExpired("Google no longer takes the place where we stopped reading.") from error
             raise
         return _page(answer)
@@ -111,22 +117,26 @@ class GoogleCalendar:
 
 def _calendar(item: dict[str, Any]) -> CalendarInfo:
     return CalendarInfo(
-        external_id=str(item["id"]),
-        name=_text(item.get("summaryOverride") or item.get("summary") or item["id"]),
-        time_zone=str(item.get("timeZone", "")),
+        external_id=_text(item["id"]),
+        name=_text(item.get("summaryOverride") or item.get("summary") or item["id"], 200),
+        time_zone=_text(item.get("timeZone", ""), 100),
         is_primary=bool(item.get("primary", False)),
         access_role=ACCESS_ROLES.get(str(item.get("accessRole")), "reader"),
     )
 
 
 def _page(answer: dict[str, Any]) -> EventPage:
+    items = answer.get("items")
+    if not isinstance(items, list):
+        # An answer without its list is not an empty list: after it every event would count as deleted.
+        raise Temporary("Google's answer has no list of events.")
     events, unreadable = [], []
-    for item in answer.get("items", []):
+    for item in items:
         try:
             events.append(event(item))
-        except (Unreadable, KeyError, TypeError, ValueError, AttributeError) as error:
+        except Unreadable as error:
             # One item in an unknown form must not hold up the calendar: it is set aside with its reason.
-            unreadable.append(UnreadableItem(_id(item), _reason(error)))
+            unreadable.append(UnreadableItem(_id(item), str(error)))
     return EventPage(
         events=tuple(events),
         unreadable=tuple(unreadable),
@@ -135,19 +145,19 @@ def _page(answer: dict[str, Any]) -> EventPage:
     )
 
 
-def event(item: dict[str, Any]) -> EventCopy:
-    """One event resource. Raises Unreadable where a date makes no sense; of a cancelled one only the id is sure."""
-    series_id = str(item.get("recurringEventId", ""))
-    original = item.get("originalStartTime") or {}
-    slot = _slot(original) if original else ""
+def event(item: Any) -> EventCopy:
+    """One event resource; of a cancelled one only the id is sure. Raises Unreadable for what makes no sense."""
+    try:
+        return _event(item)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise Unreadable(f"It has an unknown form ({type(error).__name__}).") from error
+
+
+def _event(item: dict[str, Any]) -> EventCopy:
+    series_id = _event_id(item["recurringEventId"]) if item.get("recurringEventId") else ""
     if item.get("status") == "cancelled":
-        return EventCopy(
-            external_id=str(item["id"]),
-            etag=str(item.get("etag", "")),
-            is_cancelled=True,
-            series_id=series_id,
-            original_start=slot,
-        )
+        return EventCopy(external_id=_event_id(item["id"]), is_cancelled=True, series_id=series_id)
+    original = item.get("originalStartTime") or {}
     start, end = item.get("start"), item.get("end")
     if not isinstance(start, dict) or not isinstance(end, dict):
         raise Unreadable("The event has no start or no end.")
@@ -160,11 +170,11 @@ def event(item: dict[str, Any]) -> EventCopy:
     organizer = item.get("organizer") or {}
     attendees = item.get("attendees") or []
     return EventCopy(
-        external_id=str(item["id"]),
-        etag=str(item.get("etag", "")),
+        external_id=_event_id(item["id"]),
+        etag=_text(item.get("etag", ""), 200),
         ical_uid=_text(item.get("iCalUID", "")),
         series_id=series_id,
-        original_start=slot,
+        original_start=_slot(original) if original else "",
         title=_text(item.get("summary", ""), 500),
         location=_text(item.get("location", ""), 500),
         join_url=_join_url(item),
@@ -172,7 +182,7 @@ def event(item: dict[str, Any]) -> EventCopy:
         ends_at=ends_at,
         starts_on=starts_on,
         ends_on=ends_on,
-        organizer=_text(organizer.get("email", "")).lower(),
+        organizer=_address(organizer.get("email", "")),
         my_response=_my_response(attendees, organizer),
         visibility=VISIBILITIES.get(str(item.get("visibility")), "default"),
         event_type=EVENT_TYPES.get(str(item.get("eventType")), "default"),
@@ -186,7 +196,7 @@ def _guests(attendees: list[dict[str, Any]], organizer: dict[str, Any]) -> tuple
     """The other people: without rooms and the calendar's owner (``self``), with an organizer who is not on the list."""
     guests: dict[str, Guest] = {}
     for attendee in attendees:
-        email = _text(attendee.get("email", "")).strip().lower()
+        email = _address(attendee.get("email", ""))
         if "@" not in email or attendee.get("resource") or attendee.get("self"):
             continue
         guests[email] = Guest(
@@ -196,7 +206,7 @@ def _guests(attendees: list[dict[str, Any]], organizer: dict[str, Any]) -> tuple
             is_organizer=bool(attendee.get("organizer", False)),
             is_optional=bool(attendee.get("optional", False)),
         )
-    email = _text(organizer.get("email", "")).strip().lower()
+    email = _address(organizer.get("email", ""))
     listed = organizer.get("self") or email in guests or email.endswith("calendar.google.com")
     if "@" in email and not listed:
         name = _text(organizer.get("displayName", ""), 200)
@@ -253,17 +263,25 @@ def _rfc3339(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _address(value: Any) -> str:
+    return _text(value, MAX_ADDRESS).strip().lower()
+
+
 def _text(value: Any, limit: int = 1000) -> str:
     """Text that every database takes: no NUL, no lone surrogates, no longer than ``limit``."""
     return str(value).replace("\x00", "").encode("utf-8", "ignore").decode()[:limit]
 
 
+def _event_id(value: Any) -> str:
+    """An id as it stands: a shortened or cleaned one might be another event's. Raises Unreadable."""
+    text = str(value)
+    if not text or text != _text(text, MAX_ID):
+        raise Unreadable("Its id has an unknown form.")
+    return text
+
+
 def _id(item: Any) -> str:
-    return _text(item.get("id", "?"), 200) if isinstance(item, dict) else "?"
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, Unreadable) else f"It has an unknown form ({type(error).__name__})."
+    return _text(item.get("id", "?"), MAX_ID) if isinstance(item, dict) else "?"
 
 
 adapter = GoogleCalendar()

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
+from django.db.models import F
+
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy, Guest
+from integrations.models import Integration
 from relationships import addresses, blocking, matching, touchpoints
 from relationships.models import Company, CompanyDomain, User
 
@@ -52,13 +55,15 @@ class Rules:
 
 
 def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
-    """Read the rules once per run: who is a colleague, and who is blocked. Three queries."""
+    """Read the rules once per run: who is a colleague, and who is blocked. Four queries."""
     emails = list(User.objects.filter(company_id=company_id).values_list("email", flat=True))
+    linked = Integration.objects.exclude(account_address="").values_list("account_address", flat=True)
     domains = set(CompanyDomain.objects.values_list("domain", flat=True))
     domains |= {domain for email in emails if not addresses.is_free_mail(domain := domain_of(email))}
     return Rules(
         user_id=user_id,
-        colleagues=frozenset(map(key_of, emails)),
+        # Whoever linked an account under another address is there known by that one.
+        colleagues=frozenset(map(key_of, [*emails, *linked])),
         own_domains=frozenset(domains),
         blocked=blocking.find_rules([user_id] if user_id else []),
     )
@@ -146,7 +151,7 @@ def record(company_id: uuid.UUID, keys: Collection[str], rules: Rules) -> int:
 def _copies(keys: Collection[str]) -> list[CalendarEvent]:
     """Every copy that counts, of any colleague; the one changed last comes last."""
     rows = CalendarEvent.objects.filter(meeting_key__in=list(keys), verdict=Verdict.MEETING)
-    return list(rows.select_related("state__integration").order_by("remote_updated_at", "pk"))
+    return list(rows.select_related("state__integration").order_by(F("remote_updated_at").asc(nulls_first=True), "pk"))
 
 
 def _meetings(copies: Collection[CalendarEvent], rules: Rules) -> list[touchpoints.Meeting]:

@@ -5,8 +5,8 @@ events, guests, verdicts, touchpoints and the cursor move together or not at all
 """
 
 import uuid
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,14 +14,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integrations import bulk, grants, providers, runs
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, EventGuest
-from integrations.contract import EventCopy, EventPage, PageRequest
+from integrations.contract import EventCopy, EventPage, Guest, PageRequest
+from integrations.errors import Temporary
 from integrations.models import RoundPage, SetAside, SyncRun, SyncState
+
+CANCEL_BATCH = 1000
 
 EXTEND_EVERY = timedelta(days=1)
 """How often the window's far end is moved: a delta never brings an unchanged event that was beyond it."""
@@ -61,8 +64,11 @@ def _pages(held: runs.Held, wanted: PageRequest) -> Iterator[EventPage]:
         coming = reader.submit(adapter.page, http, wanted)
         while True:
             page = coming.result()
+            if page.next_page and page.next_page == wanted.page:
+                raise Temporary("The provider sent the same page twice.")
+            wanted = replace(wanted, page=page.next_page)
             if page.next_page:
-                coming = reader.submit(adapter.page, http, replace(wanted, page=page.next_page))
+                coming = reader.submit(adapter.page, http, wanted)
             yield page
             if not page.next_page:
                 return
@@ -82,13 +88,14 @@ def _begin_round(held: runs.Held) -> None:
     start, state.window_end = window(timezone.now())
     state.window_start = min(state.window_start or start, start)
     with transaction.atomic():
-        RoundPage.objects.filter(state=state).delete()
-        SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(
+        runs.change_state(
+            held,
             round_id=state.round_id,
             page_cursor="",
             window_start=state.window_start,
             window_end=state.window_end,
         )
+        RoundPage.objects.filter(state=state).delete()
 
 
 def _extend_window(held: runs.Held, rules: meetings.Rules) -> None:
@@ -97,15 +104,20 @@ def _extend_window(held: runs.Held, rules: meetings.Rules) -> None:
     _, far_end = window(timezone.now())
     if state.window_end is None or far_end - state.window_end < EXTEND_EVERY:
         return
-    wanted = PageRequest(calendar_id=state.external_id, window_start=state.window_end, window_end=far_end)
+    # The provider's lower bound is exclusive: what ends exactly there must not fall between two windows.
+    start = state.window_end - timedelta(minutes=1)
+    wanted = PageRequest(calendar_id=state.external_id, window_start=start, window_end=far_end)
     old_end, state.window_end = state.window_end, far_end
+    unannounced = held.unannounced
     try:
         for page in _pages(held, wanted):
             _store(held, replace(page, next_page="", next_cursor=""), rules)
+        runs.change_state(held, window_end=far_end)
     except BaseException:
         state.window_end = old_end
         raise
-    SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(window_end=far_end)
+    # Nobody announces that time goes by.
+    held.unannounced = unannounced
 
 
 def _store(held: runs.Held, page: EventPage, rules: meetings.Rules) -> None:
@@ -117,11 +129,12 @@ def _store(held: runs.Held, page: EventPage, rules: meetings.Rules) -> None:
             Counter({"beyond_window": len(page.events) - len(events)}) if len(page.events) > len(events) else Counter()
         )
         changed_keys, verdicts = _upsert(held, [copy for copy in events if not copy.is_cancelled], rules)
-        cancelled = _cancel(state, [copy.external_id for copy in events if copy.is_cancelled])
+        cancelled = _cancel(_taken_back(state, events))
         found = meetings.record(state.company_id, changed_keys | cancelled, rules)
         skipped.update(verdicts)
-        if not state.cursor and state.round_id and events:
-            ids = [copy.external_id for copy in events]
+        if not state.cursor and state.round_id:
+            # With those that cannot be read: they are not deleted.
+            ids = [one.external_id for one in (*events, *page.unreadable)]
             RoundPage.objects.create(
                 company_id=state.company_id, state=state, round_id=state.round_id, external_ids=ids
             )
@@ -157,6 +170,7 @@ def _is_near(copy: EventCopy, start: datetime, end: datetime) -> bool:
 
 def _upsert(held: runs.Held, copies: Sequence[EventCopy], rules: meetings.Rules) -> tuple[set[str], Counter[str]]:
     """Write the events whose etag changed, with their guests; returns their meeting keys and verdicts."""
+    copies = _with_known_guests(held.state, copies)
     known = meetings.find_known(copies, rules)
     rows = {copy.external_id: _row(held.state, copy, rules, known) for copy in copies}
     written = bulk.upsert(
@@ -210,7 +224,8 @@ def _row(state: SyncState, copy: EventCopy, rules: meetings.Rules, known: Any) -
 
 def _write_guests(state: SyncState, changed: Sequence[tuple[uuid.UUID, EventCopy]], rows: dict[str, Any]) -> None:
     """Make the guests of the changed events those of their copies. Where the provider hid some, the known ones stay."""
-    whole = [pk for pk, copy in changed if not copy.guests_omitted]
+    kept_out = {CalendarEvent.Verdict.PRIVATE.value, CalendarEvent.Verdict.BLOCKED.value}
+    whole = [pk for pk, copy in changed if not copy.guests_omitted or rows[copy.external_id]["verdict"] in kept_out]
     if whole:
         EventGuest.objects.filter(event__in=whole).delete()
     guests = [
@@ -226,26 +241,56 @@ def _write_guests(state: SyncState, changed: Sequence[tuple[uuid.UUID, EventCopy
             "is_optional": guest.is_optional,
         }
         for pk, copy in changed
-        if rows[copy.external_id]["verdict"] not in {"private", "blocked"}
+        if rows[copy.external_id]["verdict"] not in kept_out
         for guest in copy.guests
     ]
     bulk.upsert(EventGuest, guests, unique=["event", "email"])
 
 
-def _cancel(state: SyncState, external_ids: Collection[str]) -> set[str]:
-    """Mark these events cancelled, and all instances of a series that was deleted; returns the meeting keys touched.
+def _with_known_guests(state: SyncState, copies: Sequence[EventCopy]) -> Sequence[EventCopy]:
+    """The copies; those whose guests the provider hid this time with the guests known before."""
+    hidden = [copy.external_id for copy in copies if copy.guests_omitted]
+    if not hidden:
+        return copies
+    stored: dict[str, dict[str, Guest]] = defaultdict(dict)
+    for guest in EventGuest.objects.filter(event__state=state, event__external_id__in=hidden).select_related("event"):
+        known = Guest(guest.email, guest.name, guest.response, guest.is_organizer, guest.is_optional)
+        stored[guest.event.external_id][guest.email] = known
+    return [
+        replace(copy, guests=tuple((stored[copy.external_id] | {guest.email: guest for guest in copy.guests}).values()))
+        if copy.guests_omitted
+        else copy
+        for copy in copies
+    ]
 
-    A tombstone promises no more than its id, so nothing else of the row is changed. Of a deleted series some providers
-    report only part of the instances: the rest is found by the series' id.
+
+def _taken_back(state: SyncState, events: Sequence[EventCopy]) -> QuerySet[CalendarEvent]:
+    """Our rows that the tombstones of a page mean: the events themselves, and the instances of a deleted series.
+
+    Of a deleted series some providers report only part of the instances, or the series alone: the rest is found by its
+    id. An event that became a series has a tombstone too, but its instances live: we hold a row of the event, or the
+    page has an instance.
     """
-    if not external_ids:
-        return set()
-    ids = list(external_ids)
-    rows = CalendarEvent.objects.filter(Q(external_id__in=ids) | Q(series_id__in=ids), state=state, is_cancelled=False)
+    ids = {copy.external_id for copy in events if copy.is_cancelled}
+    rows = CalendarEvent.objects.filter(state=state)
+    if not ids:
+        return rows.none()
+    own = set(rows.filter(external_id__in=ids).values_list("external_id", flat=True))
+    series = ids - own - {copy.series_id for copy in events}
+    return rows.filter(Q(external_id__in=ids) | Q(series_id__in=series), is_cancelled=False)
+
+
+def _cancel(rows: QuerySet[CalendarEvent]) -> set[str]:
+    """Mark these events cancelled; returns the meeting keys touched.
+
+    A tombstone promises no more than its id, so nothing else of the row is changed but the etag: a restored event may
+    come back with the one it had.
+    """
     keys = dict(rows.values_list("pk", "meeting_key"))
-    CalendarEvent.objects.filter(pk__in=keys).update(
-        is_cancelled=True, verdict=CalendarEvent.Verdict.CANCELLED, etag="", updated_at=timezone.now()
-    )
+    if keys:
+        CalendarEvent.objects.filter(pk__in=keys).update(
+            is_cancelled=True, verdict=CalendarEvent.Verdict.CANCELLED, etag="", updated_at=timezone.now()
+        )
     return set(keys.values())
 
 
@@ -275,17 +320,21 @@ def _end_round(held: runs.Held, rules: meetings.Rules) -> None:
     assert state.window_start is not None, "a round has its window"
     assert state.window_end is not None, "a round has its window"
     with transaction.atomic():
+        # First, since whoever took over meanwhile may have used up the round's pages.
+        runs.change_state(held, round_id=None)
+        # An all-day event ends as the day before its ``ends_on`` does, somewhere on earth.
+        first_day = state.window_start.date() + timedelta(days=1)
         ours = CalendarEvent.objects.filter(state=state, is_cancelled=False).filter(
             Q(ends_at__gt=state.window_start, starts_at__lt=state.window_end)
-            | Q(ends_on__gt=state.window_start.date(), starts_on__lt=state.window_end.date())
+            | Q(ends_on__gt=first_day, starts_on__lt=state.window_end.date())
         )
         pages = RoundPage.objects.filter(state=state, round_id=state.round_id)
-        missing = bulk.not_listed(ours, "external_id", pages, "external_ids")
-        gone = list(missing.values_list("external_id", flat=True))
-        keys = _cancel(state, gone)
-        meetings.record(state.company_id, keys, rules)
+        gone = list(bulk.not_listed(ours, "external_id", pages, "external_ids").values_list("pk", flat=True))
+        for start in range(0, len(gone), CANCEL_BATCH):
+            batch = CalendarEvent.objects.filter(pk__in=gone[start : start + CANCEL_BATCH])
+            meetings.record(state.company_id, _cancel(batch), rules)
+        bulk.not_listed(SetAside.objects.filter(state=state), "external_id", pages, "external_ids").delete()
         RoundPage.objects.filter(state=state).delete()
-        SyncState.objects.filter(pk=state.pk, held_by=held.holder).update(round_id=None)
         held.run.deleted += len(gone)
         SyncRun.objects.filter(pk=held.run.pk).update(deleted=held.run.deleted)
     state.round_id = None
