@@ -19,5 +19,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 # Replaced now and then against slow leaks, never all at once.
 max_requests = 20_000
 max_requests_jitter = 2_000
+# Its control socket needs a home that can be written, and nobody here talks to it.
+control_socket_disable = True
 accesslog = None
 errorlog = "-"

@@ -1,5 +1,7 @@
 """``make demo``: a firm with four months of meetings on a laptop, linked and synced, with nothing real involved."""
 
+import io
+import os
 import sys
 import time
 
@@ -13,20 +15,23 @@ from lpxgp import demo_stage, demo_world, schedules
 from lpxgp.demo_browser import Browser, form_to, form_with
 from lpxgp.demo_stage import Stage, Stuck
 from relationships import demo as seed
-from relationships import tenancy
-from relationships.models import Company, Touchpoint, User
+from relationships import demo_names, tenancy
+from relationships.management.commands.seed_demo import DEFAULT_PASSWORD
+from relationships.models import Company, Fund, Touchpoint, User
 
 WEB_PORT, SANDBOX_PORT = 8000, 9400
 START = "/oauth/start/google/calendar"
 
 
 def enter() -> None:
-    """Find free ports and become the staged process. Does not return."""
-    web, sandbox = demo_stage.free_port(WEB_PORT), demo_stage.free_port(SANDBOX_PORT)
-    for wanted, got in ((WEB_PORT, web), (SANDBOX_PORT, sandbox)):
-        if wanted != got:
-            say(f"Port {wanted} is taken: using {got}.")
-    demo_stage.enter("demo", settings.VAR_DIR, web, sandbox)
+    """Find free ports and become the staged process. PORT and SANDBOX_PORT name others. Does not return."""
+    ports = []
+    for name, usual in (("PORT", WEB_PORT), ("SANDBOX_PORT", SANDBOX_PORT)):
+        wanted = int(os.environ.get(name, usual))
+        ports.append(demo_stage.free_port(wanted))
+        if ports[-1] != wanted:
+            say(f"Port {wanted} is taken: using {ports[-1]}.")
+    demo_stage.enter("demo", settings.VAR_DIR, *ports)
 
 
 def run() -> int:
@@ -61,20 +66,24 @@ def prepare() -> None:
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     schedules.ensure()
-    call_command("seed_demo", verbosity=0)
+    call_command("seed_demo", stdout=io.StringIO())
 
 
 def people() -> tuple[Company, User]:
     """The seeded firm, and the user everything is shown as."""
-    anna = User.objects.select_related("company").get(email=seed.MEMBER_EMAIL)
-    assert anna.company is not None, "members have a company"
-    return anna.company, anna
+    company = Company.objects.get(name=seed.COMPANY)
+    return company, company.users.get(email=f"{demo_names.COLLEAGUES[0][1]}@{seed.domain_of(company.name)}")
+
+
+def password() -> str:
+    """What everybody in the demo signs in with."""
+    return os.environ.get("DEMO_PASSWORD") or DEFAULT_PASSWORD
 
 
 def load_world(stage: Stage, company: Company, anna: User) -> None:
     """Give the colleagues Google accounts and their meetings; a world that is there already stays as it is."""
     with tenancy.within(company.pk):
-        cast = demo_world.cast_of(company, anna.email, seed.FUND)
+        cast = demo_world.cast_of(company, anna.email, Fund.objects.order_by("-vintage")[0].name)
     for colleague in cast.colleagues:
         account = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
         stage.control("google/accounts", **account)
@@ -88,7 +97,7 @@ def load_world(stage: Stage, company: Company, anna: User) -> None:
 def sign_in(stage: Stage, user: User) -> Browser:
     """A browser in which ``user`` is signed in. Raises Stuck."""
     browser = Browser()
-    page = browser.sign_in(stage.web, user.email, seed.PASSWORD)
+    page = browser.sign_in(stage.web, user.email, password())
     if page.status != 200 or "/accounts/login" in page.url:
         raise Stuck(f"{user.email} could not sign in: {page.url} answered {page.status}.")
     return browser
@@ -118,7 +127,7 @@ def introduce(stage: Stage, company: Company, anna: User, seconds: float) -> Non
 {events} events were read, {meetings} of them are meetings with people the firm knows ({seconds:.0f} s).
 
   Open       {stage.web}/
-  Log in     {anna.email}   password: {seed.PASSWORD}
+  Log in     {anna.email}   password: {password()}
   Staff      {seed.STAFF_EMAIL}   same password, at {stage.web}/admin/
   "Google"   {stage.sandbox}/   (the sandbox: nothing here is real)
 
@@ -127,10 +136,19 @@ Try this
   - Integrations: what was read, which meetings were left out, and why.
   - Sign in as a colleague ({", ".join(other.email for other in colleagues(company, anna))})
     and connect a calendar yourself, in the browser.
-  - Move or cancel a meeting in the sandbox and watch the page follow.
+  - Cancel the next meeting "at Google" and watch it leave the page within seconds:
+      curl -H "Content-Type: application/json" {stage.sandbox}/control/google/events/cancel \\
+        -d '{{"calendar": "{anna.email}", "ids": ["{next_event_id(company, anna)}"]}}'
 
 Logs are in {stage.logs}. Ctrl-C stops everything; to begin anew, delete {stage.folder}."""
     )
+
+
+def next_event_id(company: Company, anna: User) -> str:
+    """The provider's id of the next meeting on Anna's calendar."""
+    copies = CalendarEvent.unscoped.filter(company=company, organizer=anna.email, starts_at__gt=timezone.now())
+    meetings = copies.filter(verdict=CalendarEvent.Verdict.MEETING).order_by("starts_at")
+    return meetings.values_list("external_id", flat=True).first() or ""
 
 
 def colleagues(company: Company, anna: User) -> list[User]:

@@ -157,10 +157,11 @@ class Check:
         staff = User.objects.get(email=seed.STAFF_EMAIL)
         browser = demo.sign_in(self._stage, staff)
         listing = browser.get(f"{self._stage.web}/admin/webhooks/webhookfailure/")
-        plan = browser.submit(
-            listing, form_with(listing, "action"), action="replay", _selected_action=str(failure.pk), index="0"
-        )
-        browser.submit(plan, form_with(plan, "confirm"), confirm="yes")
+        chosen = {"action": "replay_selected", "_selected_action": str(failure.pk), "index": "0"}
+        plan = browser.submit(listing, form_with(listing, "action"), **chosen)
+        result = browser.submit(plan, form_with(plan, "confirmed"), reason="The calendar can be read again.")
+        if result.status != 200 or "Replay: result" not in result.text:
+            raise Stuck(f"The replay was answered {result.status}.")
         renamed = self._meetings().filter(title="A renamed meeting")
         self._stage.wait(renamed.exists, SYNCED_WITHIN, "the change of the failed delivery")
         resolved = WebhookFailure.objects.filter(pk=failure.pk, resolved=True)
@@ -190,7 +191,7 @@ class Check:
         return {
             "linked": [f"{one.provider}/{one.integration_type}" for one in linked],
             "events": CalendarEvent.unscoped.filter(company=self._company).count(),
-            "touchpoints": Touchpoint.unscoped.filter(company=self._company).count(),
+            "touchpoints": self._meetings().count(),
             "briefs": Brief.unscoped.filter(company=self._company).count(),
             "webhooks": {
                 "received": Delivery.objects.count(),
@@ -202,7 +203,10 @@ class Check:
         }
 
     def _meetings(self) -> QuerySet[Touchpoint]:
-        return Touchpoint.unscoped.filter(company=self._company, cancelled_at__isnull=True)
+        """What the calendars gave; the seeded calls are no part of it."""
+        return Touchpoint.unscoped.filter(
+            company=self._company, kind=Touchpoint.Kind.MEETING, cancelled_at__isnull=True
+        )
 
     def _coming(self) -> list[Planned]:
         """Anna's own single meetings from tomorrow on, in order: her copy and the meeting it became."""
