@@ -109,6 +109,7 @@ class Provider(Protocol):
     slug: str
     label: str
     hosts: tuple[str, ...]
+    consent_origins: tuple[str, ...]
     services: tuple[Service, ...]
 
     def authorize_url(

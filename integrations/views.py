@@ -1,6 +1,7 @@
 """The settings pages over linked accounts, and the two addresses of consent."""
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -25,7 +26,7 @@ RUNS_PER_PAGE = 30
 @require_GET
 def settings_page(request: HttpRequest) -> HttpResponse:
     """A card for everything that can be linked."""
-    return render(request, "integrations/settings.html", {"cards": cards.for_user(_member(request))})
+    return _consent_page(request, "integrations/settings.html", {"cards": cards.for_user(_member(request))})
 
 
 @members_only
@@ -51,7 +52,7 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
             "This installation is not set up for it", str(error), "Its operator has to set them: see docs/google.md."
         )
         return _refusal(request, refused)
-    return render(
+    return _consent_page(
         request,
         "integrations/start.html",
         {"service": service, "provider": providers.get(provider), "is_set_up": providers.is_set_up(provider)},
@@ -183,4 +184,12 @@ def _service(integration: Integration) -> Service:
 
 
 def _refusal(request: HttpRequest, refused: linking.LinkRefused) -> HttpResponse:
-    return render(request, "integrations/refused.html", {"refused": refused}, status=400)
+    return _consent_page(request, "integrations/refused.html", {"refused": refused}, status=400)
+
+
+def _consent_page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """A page with a form that ends at a provider's consent page: the CSP has to let that form go there."""
+    response = render(request, template, context, status=status)
+    origins = [origin for slug in providers.slugs() for origin in providers.get(slug).consent_origins]
+    response._csp_update = {"form-action": sorted(origins)}  # type: ignore[attr-defined]
+    return response

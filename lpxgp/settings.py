@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import pkgutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,16 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS", names, _laptop(",".join(["127.0.0.1", "loc
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 
-# Providers. A provider without a client id is not offered.
+# Providers: one module each in integrations/providers. One without a client id is not offered.
+PROVIDER_SLUGS = sorted(module.name for module in pkgutil.iter_modules([str(BASE_DIR / "integrations" / "providers")]))
 PROVIDER_ORIGINS = read("PROVIDER_ORIGINS", origins, "{}")
 ALLOW_PROVIDER_ORIGINS = read("ALLOW_PROVIDER_ORIGINS", boolean, "0")
 PROVIDER_CREDENTIALS = {
-    slug.lower(): {
-        "client_id": read(f"{slug}_CLIENT_ID", str, ""),
-        "client_secret": read(f"{slug}_CLIENT_SECRET", str, ""),
+    slug: {
+        "client_id": read(f"{slug.upper()}_CLIENT_ID", str, ""),
+        "client_secret": read(f"{slug.upper()}_CLIENT_SECRET", str, ""),
     }
-    for slug in ("GOOGLE", "MICROSOFT", "SALESFORCE", "HUBSPOT")
+    for slug in PROVIDER_SLUGS
 }
 
 if not DEBUG:

@@ -198,6 +198,7 @@ class Google:
         "www.googleapis.com",
         "openidconnect.googleapis.com",
     )
+    consent_origins = (ISSUER,)
     services = (CALENDAR,)
 
     def authorize_url(
