@@ -1,7 +1,7 @@
 """A believable GP firm to look around in: colleagues, LPs, contacts, funds, and what happened so far.
 
-The same name and seed give the same rows (their ids are hashes of what they are), dated relative to today. Rows that are
-there already stay as they are, so that seeding twice changes nothing.
+The same name and seed give the same rows (their ids are hashes of what they are), dated relative to today. Rows that
+are there already stay as they are, so that seeding twice changes nothing.
 """
 
 import random

@@ -1,19 +1,16 @@
-"""Who the current company knows among many addresses: two queries, however many they are.
+"""Who the current company knows among many addresses: two queries for up to 10,000 of them.
 
 Addresses are compared by ``addresses.match_key`` against a stored, indexed column. Comparing with ``iexact`` is
 thousands of times slower and is never done here.
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from relationships import addresses
+from relationships import addresses, batches
 from relationships.models import OrganizationDomain, PersonAddress
 from relationships.tenancy import current_company_id
-
-# Both databases limit the parameters of one statement; SQLite's usual limit is 32,766.
-KEYS_PER_QUERY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ def find(match_keys: Collection[str], domains: Collection[str]) -> Known:
 
 def _people(match_keys: Collection[str]) -> Mapping[str, KnownPerson]:
     people: dict[str, KnownPerson] = {}
-    for keys in _chunks(match_keys):
+    for keys in batches.of(sorted(set(match_keys)), batches.KEYS):
         rows = PersonAddress.objects.filter(company_id=current_company_id(), match_key__in=keys).values_list(
             "match_key", "person_id", "person__organization_id", "person__display_name"
         )
@@ -56,7 +53,8 @@ def _people(match_keys: Collection[str]) -> Mapping[str, KnownPerson]:
 def _owners(domains: Collection[str]) -> Mapping[str, uuid.UUID]:
     parents = {domain: addresses.with_parents(domain) for domain in domains if not addresses.is_free_mail(domain)}
     owners: dict[str, uuid.UUID] = {}
-    for names in _chunks({name for candidates in parents.values() for name in candidates}):
+    asked = sorted({name for candidates in parents.values() for name in candidates})
+    for names in batches.of(asked, batches.KEYS):
         owners.update(
             OrganizationDomain.objects.filter(company_id=current_company_id(), domain__in=names).values_list(
                 "domain", "organization_id"
@@ -64,10 +62,3 @@ def _owners(domains: Collection[str]) -> Mapping[str, uuid.UUID]:
         )
     found = ((domain, next(filter(owners.__contains__, names), None)) for domain, names in parents.items())
     return {domain: owners[name] for domain, name in found if name is not None}
-
-
-def _chunks(values: Collection[str]) -> Iterator[Sequence[str]]:
-    """Sorted, each value once, so that the same question is the same statement."""
-    ordered = sorted(set(values))
-    for start in range(0, len(ordered), KEYS_PER_QUERY):
-        yield ordered[start : start + KEYS_PER_QUERY]

@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.db.models import CharField, QuerySet, Value
 from django.utils import timezone
 
+from relationships import batches
 from relationships.models import Touchpoint
 from relationships.tenancy import current_company_id
 
@@ -28,6 +29,9 @@ CHANGING = (
     "guests",
     "cancelled_at",
 )
+
+# Seventeen columns each, in one INSERT.
+MEETINGS_AT_ONCE = 1_000
 
 Pair = tuple[uuid.UUID, uuid.UUID]
 
@@ -59,31 +63,34 @@ def record_meetings(meetings: Sequence[Meeting]) -> dict[str, uuid.UUID]:
     """Make the current company's touchpoints equal to ``meetings``; returns the touchpoint's id by unique key.
 
     Writes what changed alone, brings back what was cancelled, and takes the same number of queries for one meeting as
-    for thousands. Two workers that record the same meeting make one row; the later one's view of it stands.
+    for a thousand. Two workers that record the same meeting make one row; the later one's view of it stands.
     Of two meetings with one key the last counts. Raises NoCompany outside ``tenancy.within``.
     """
-    wanted = {meeting.unique_key: meeting for meeting in sorted(meetings, key=lambda meeting: meeting.unique_key)}
-    if not wanted:
-        return {}
+    whole = {meeting.unique_key: meeting for meeting in meetings}
+    ids: dict[str, uuid.UUID] = {}
     # Joins the caller's transaction: a page is stored as a whole or not at all.
     with transaction.atomic(savepoint=False):
-        ids = _upsert(wanted)
-        _connect({ids[key]: meeting for key, meeting in wanted.items()})
+        # In the order of their keys, here and in each statement, so that two workers cannot wait for each other.
+        for keys in batches.of(sorted(whole), MEETINGS_AT_ONCE):
+            wanted = {key: whole[key] for key in keys}
+            recorded = _upsert(wanted)
+            _connect({recorded[key]: meeting for key, meeting in wanted.items()})
+            ids |= recorded
     return ids
 
 
 def cancel_meetings(unique_keys: Collection[str]) -> int:
     """Hide these meetings of the current company, keeping what was noted about them; returns how many were visible."""
     now = timezone.now()
-    rows = Touchpoint.objects.filter(
-        kind=Touchpoint.Kind.MEETING, unique_key__in=sorted(set(unique_keys)), cancelled_at=None
+    visible = Touchpoint.objects.filter(kind=Touchpoint.Kind.MEETING, cancelled_at=None)
+    return sum(
+        visible.filter(unique_key__in=keys).update(cancelled_at=now, updated_at=now)
+        for keys in batches.of(sorted(set(unique_keys)), batches.KEYS)
     )
-    return rows.update(cancelled_at=now, updated_at=now)
 
 
 def _upsert(wanted: Mapping[str, Meeting]) -> dict[str, uuid.UUID]:
     """Insert or update what differs from the stored rows, which stay locked until the transaction ends."""
-    # In the order of their keys, here and in the insert, so that two workers cannot wait for each other.
     stored = Touchpoint.objects.select_for_update(of=("self",)).filter(unique_key__in=wanted).order_by("unique_key")
     found = {row.unique_key: row for row in stored}
     changed = []
@@ -141,11 +148,9 @@ def _connect(meetings: Mapping[uuid.UUID, Meeting]) -> None:
     stored = _stored_links({through: column for through, (column, _) in links.items()}, meetings)
     for through, (column, wanted) in links.items():
         present = stored[column]
-        gone = [pk for pair, pk in present.items() if pair not in wanted]
-        if gone:
+        for gone in batches.of([pk for pair, pk in present.items() if pair not in wanted], batches.KEYS):
             through._default_manager.filter(pk__in=gone).delete()
-        missing = sorted(wanted - present.keys())
-        if missing:
+        for missing in batches.of(sorted(wanted - present.keys()), batches.KEYS):
             rows = [through(touchpoint_id=touchpoint, **{column: other}) for touchpoint, other in missing]
             through._default_manager.bulk_create(rows, ignore_conflicts=True)
 

@@ -2,9 +2,10 @@
 
 import json
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,6 +28,7 @@ class TouchpointAdmin(TenantAdmin):
     date_hierarchy = "occurred_at"
     autocomplete_fields = ("company", "people", "users", "organizations")
     exclude = ("guests",)
+    formfield_overrides: ClassVar[Any] = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ("unique_key", "guests_read", "origin", "created_at", "updated_at")
 
     @admin.display(description="guests")

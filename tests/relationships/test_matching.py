@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from relationships import addresses, matching, tenancy
+from relationships import addresses, batches, matching, tenancy
 from relationships.models import Company, Organization, OrganizationDomain, Person, PersonAddress
 
 
@@ -73,7 +73,7 @@ def test_two_queries_for_any_number_of_addresses(in_acme: Company, size: int) ->
 
 
 def test_more_keys_than_one_statement_may_carry(in_acme: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "KEYS_PER_QUERY", 2)
+    monkeypatch.setattr(batches, "KEYS", 2)
     people = {know(in_acme, f"{name}@alder.example").pk for name in "abcde"}
     found = matching.find([f"{name}@alder.example" for name in "abcde"], []).people
     assert {person.id for person in found.values()} == people

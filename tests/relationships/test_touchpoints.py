@@ -1,6 +1,8 @@
 import dataclasses
+import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from relationships import blocking, tenancy, touchpoints
+from relationships import batches, blocking, tenancy, touchpoints
 from relationships.models import BlockRule, Company, Note, Organization, Person, Touchpoint, User
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -87,6 +89,26 @@ def test_the_same_number_of_queries_for_any_number_of_meetings(in_acme: Company,
 
     assert count(2, 0) == count(300, 0) == 5
     assert count(2, 1) == count(300, 1) == 5
+
+
+def test_more_than_one_statement_carries(
+    in_acme: Company, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "KEYS", 3)
+    monkeypatch.setattr(touchpoints, "MEETINGS_AT_ONCE", 2)
+    for people in (crowd[:4], crowd[2:]):
+        everybody = frozenset(person.pk for person in people)
+        ids = touchpoints.record_meetings([meeting(key, people=everybody) for key in "abcde"])
+        assert sorted(ids) == list("abcde")
+        for row in Touchpoint.objects.all():
+            assert set(row.people.all()) == set(people)
+    assert touchpoints.cancel_meetings("abcde") == 5
+
+
+def test_recording_nothing_asks_nothing(in_acme: Company) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert touchpoints.record_meetings([]) == {}
+    assert [query["sql"] for query in queries if "relationships" in query["sql"]] == []
 
 
 def test_a_cancelled_meeting_keeps_its_notes_and_comes_back(in_acme: Company, alice: User) -> None:
@@ -169,3 +191,27 @@ def test_block_rules(
 def test_another_companys_block_rules_do_not_count(in_acme: Company, alice: User, zenith: Company) -> None:
     BlockRule.unscoped.create(company=zenith, kind="domain", value="alder.example")
     assert not blocking.find_rules([alice.pk]).blocks("jane@alder.example", alice.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_record_the_same_meetings_at_once_make_each_once() -> None:
+    """Both see the whole page, in different order, with the barrier between their first reads."""
+    company = Company.objects.create(name="Acme")
+    people = Person.unscoped.bulk_create(Person(company=company, display_name=f"P{number}") for number in range(3))
+    everybody = frozenset(person.pk for person in people)
+    given = [meeting(str(number), people=everybody) for number in range(40)]
+    barrier = threading.Barrier(4)
+
+    def work(order: int) -> dict[str, uuid.UUID]:
+        try:
+            barrier.wait(timeout=20)
+            with tenancy.within(company.pk):
+                return touchpoints.record_meetings(given[::order])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as workers:
+        told = list(workers.map(work, (1, -1, 1, -1)))
+    assert told[0] == told[1] == told[2] == told[3]
+    assert Touchpoint.unscoped.count() == 40
+    assert Touchpoint.people.through._default_manager.count() == 120
