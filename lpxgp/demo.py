@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import time
 
@@ -37,6 +38,7 @@ def enter() -> None:
 def run() -> int:
     """Start everything and stay until Ctrl-C; the exit code."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stage = Stage()
     try:
         say("Preparing the database")
@@ -81,17 +83,20 @@ def password() -> str:
 
 
 def load_world(stage: Stage, company: Company, anna: User) -> None:
-    """Give the colleagues Google accounts and their meetings; a world that is there already stays as it is."""
+    """Give the colleagues Google accounts and their meetings; those that are there already stay as they are.
+
+    The meeting that is about to begin is new each time.
+    """
     with tenancy.within(company.pk):
         cast = demo_world.cast_of(company, anna.email, Fund.objects.order_by("-vintage")[0].name)
     for colleague in cast.colleagues:
         account = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
         stage.control("google/accounts", **account)
     listing = f"{stage.sandbox}/control/google/events"
-    if demo_stage.local().get(listing, params={"calendar": anna.email}, timeout=30).json()["events"]:
-        return
-    for calendar, events in demo_world.by_calendar(cast, timezone.now()).items():
-        stage.control("google/events", calendar=calendar, events=events, silent=True)
+    if not demo_stage.local().get(listing, params={"calendar": anna.email}, timeout=30).json()["events"]:
+        for calendar, events in demo_world.by_calendar(cast, timezone.now()).items():
+            stage.control("google/events", calendar=calendar, events=events, silent=True)
+    stage.control("google/events", calendar=anna.email, events=[demo_world.next_one(cast, timezone.now())])
 
 
 def sign_in(stage: Stage, user: User) -> Browser:

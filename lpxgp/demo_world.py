@@ -1,6 +1,6 @@
 """The demo's calendars: what a fundraising firm's four months look like, told as Google events about seeded people.
 
-The same cast, seed and day give the same events. Times are local to the firm; the first meeting starts within the hour.
+The same cast, seed and day give the same events. Times are local to the firm.
 """
 
 import hashlib
@@ -83,15 +83,14 @@ class Calendars:
         yield from self._singles()
         yield from self._special()
         yield from self._not_meetings()
-        yield from self._next_one()
 
-    def _next_one(self) -> Iterator[tuple[str, Event]]:
-        """Starts between 20 and 35 minutes from now: its brief is due at once."""
+    def next_one(self) -> Event:
+        """On the first colleague's calendar, 20 to 35 minutes from now: its brief is due at once."""
         start = (self._now + timedelta(minutes=35)).replace(second=0, microsecond=0)
         start -= timedelta(minutes=start.minute % 15)
         guests = self._firm_of(self._contacts()[0])[:3]
         event = self._timed(f"next {start:%Y%m%d%H}", f"{self._cast.fund}: decision call", start, 45, self.me, guests)
-        yield self.me.email, event | {"location": "Video call"}
+        return event | {"location": "Video call"}
 
     def _series(self) -> Iterator[tuple[str, Event]]:
         """The LP update each week, one instance of which moved and one was called off; the partners' own hour."""
@@ -265,6 +264,11 @@ class Calendars:
     def _id(self, name: str) -> str:
         """Letters and digits that Google allows in an event's id."""
         return "demo" + hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+def next_one(cast: Cast, now: datetime) -> Event:
+    """The meeting that starts within the hour, for the first colleague's calendar."""
+    return Calendars(cast, now).next_one()
 
 
 def by_calendar(cast: Cast, now: datetime) -> dict[str, list[Event]]:
