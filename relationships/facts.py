@@ -1,4 +1,4 @@
-"""What is known before a meeting, gathered from the company's own rows: ten queries, however many guests come.
+"""What is known before a meeting, gathered from the company's own rows: ten queries at most, however many guests come.
 
 The facts are plain values, for JSON; ids are strings, ``*_at`` are ISO 8601 in UTC, ``*_on`` are ISO dates, and what is
 unknown is "" or null::
