@@ -45,16 +45,19 @@ def pinned() -> list[Package]:
 
 def licence(package: Distribution) -> str:
     """What the package says: an expression, a name, its classifiers, or else its licence file's first line."""
-    told = package.metadata
-    if expression := told.get("License-Expression"):
-        return str(expression)
-    named = told.get("License") or ""
-    classifiers = [one for one in told.get_all("Classifier") or [] if one.startswith("License ::")]
+    if expression := _field(package, "License-Expression"):
+        return expression
+    named = _field(package, "License")
+    classifiers = [one for one in package.metadata.get_all("Classifier") or [] if one.startswith("License ::")]
     if named and len(named) <= LONGEST_LICENCE and not named.startswith("Copyright"):
         return named
     if classifiers:
         return ", ".join(one.rsplit(" :: ", 1)[1] for one in classifiers)
     return _first_line_of_licence(package)
+
+
+def _field(package: Distribution, name: str) -> str:
+    return str(next(iter(package.metadata.get_all(name) or []), ""))
 
 
 def _first_line_of_licence(package: Distribution) -> str:
@@ -69,7 +72,7 @@ def home(package: Distribution) -> str:
     urls = dict(one.split(", ", 1) for one in package.metadata.get_all("Project-URL") or [])
     lowered = {label.lower(): address for label, address in urls.items()}
     wanted = ("homepage", "home", "source", "source code", "repository", "github", "documentation")
-    return next((lowered[label] for label in wanted if label in lowered), package.metadata.get("Home-page") or "")
+    return next((lowered[label] for label in wanted if label in lowered), _field(package, "Home-page"))
 
 
 def table(packages: list[Package]) -> Iterator[str]:
