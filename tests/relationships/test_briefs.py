@@ -152,7 +152,10 @@ def test_tasks_promised_to_a_group_show_for_everyone_who_was_there(
 def test_the_same_queries_for_any_number_of_guests(in_acme: Company, alice: User, make_meeting: MakeMeeting) -> None:
     def count(size: int) -> int:
         meeting = make_meeting(guests=[guest(f"p{number}-{size}@firm{number}.example") for number in range(size)])
-        people = Person.objects.bulk_create(Person(company=in_acme, display_name=f"P{n}") for n in range(size))
+        firm = Organization.objects.create(company=in_acme, name=f"Firm {size}")
+        people = Person.objects.bulk_create(
+            Person(company=in_acme, display_name=f"P{number}", organization=firm) for number in range(size)
+        )
         PersonAddress.objects.bulk_create(
             PersonAddress.build(person, invited["email"])
             for person, invited in zip(people, meeting.guests, strict=True)
