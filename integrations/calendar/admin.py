@@ -1,6 +1,5 @@
 """Staff's view of event copies: when and why, with the content only the member's own page shows left out."""
 
-
 from django.contrib import admin
 
 from integrations.admin import ReadOnly

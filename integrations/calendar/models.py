@@ -71,7 +71,8 @@ class CalendarEvent(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.title or self.external_id
+        # Never the title: what an event says is its owner's, and staff see this text.
+        return self.external_id
 
 
 class EventGuest(TenantModel):
@@ -94,7 +95,7 @@ class EventGuest(TenantModel):
         constraints = [models.UniqueConstraint(fields=["event", "email"], name="event_guest_once")]
 
     def __str__(self) -> str:
-        return self.email
+        return f"guest of {self.event_id}"
 
 
 class ContactsLook(TenantModel):
