@@ -1,6 +1,10 @@
-"""The contact whom the meetings of these tests are with."""
+"""The contact whom the meetings of these tests are with, and an hour that does not end in the middle of a test."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
 from relationships.models import Company, Organization, Person, PersonAddress
 from tests.integrations.calendar.scene import LP
@@ -12,3 +16,10 @@ def lena(acme: Company) -> Person:
     person = Person.unscoped.create(company=acme, display_name="Lena Alder", organization=organization)
     PersonAddress.unscoped.create(company=acme, person=person, email=LP, match_key=LP, is_primary=True)
     return person
+
+
+@pytest.fixture(autouse=True)
+def noon() -> Iterator[None]:
+    """Every test begins at ten past noon of today; its clock ticks."""
+    with time_machine.travel(datetime.now(UTC).replace(hour=12, minute=10, second=0, microsecond=0), tick=True):
+        yield

@@ -19,8 +19,8 @@ RunJobs = Callable[[], int]
 
 
 def at(days: float, hours: float = 0) -> datetime:
-    """A moment relative to now, to the second."""
-    return (timezone.now() + timedelta(days=days, hours=hours)).replace(microsecond=0)
+    """A moment relative to the hour it is."""
+    return timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(days=days, hours=hours)
 
 
 def meeting(event_id: str, start: datetime, *guests: str, **more: object) -> Json:

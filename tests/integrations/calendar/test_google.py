@@ -279,8 +279,7 @@ def is_storable(text: str) -> bool:
 def test_whatever_is_sent_is_a_valid_copy_or_unreadable(item: Any) -> None:
     try:
         copy = google.event(item)
-    except Unreadable as error:
-        assert str(error)
+    except Unreadable:
         return
     assert copy.external_id
     texts = [copy.external_id, copy.etag, copy.ical_uid, copy.series_id, copy.title, copy.location, copy.join_url]
