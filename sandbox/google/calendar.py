@@ -189,7 +189,7 @@ def list_instances(google: Google, call: Call, token: Token) -> Answer:
     asked = query.parse(args, call.world.clock.now())
     walk = listing.Walk(0, -1, 0, call.world.clock.now(), None, asked.time_min)
     exceptions = [(one.body, one.etag) for one in calendar.exceptions_of(event_id)]
-    plain = [(body, series.etag) for body in listing.expand(calendar, series, asked, walk)]
+    plain = [(body, series.etag) for body in listing.expand(calendar, series, asked, walk) if body]
     bodies = [
         (body, etag)
         for body, etag in exceptions + plain

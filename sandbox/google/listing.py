@@ -84,20 +84,23 @@ def candidates(calendar: Calendar, query: Query, role: str, walk: Walk) -> Itera
     for entry in calendar.changes(after, walk.upto):
         bodies = expand(calendar, entry, query, walk) if is_single else iter([entry.body])
         for index, body in enumerate(bodies):
-            if entry.number > walk.number or index > walk.index:
+            if body is not None and (entry.number > walk.number or index > walk.index):
                 yield Found(entry.number, index, body, entry.etag)
 
 
-def expand(calendar: Calendar, entry: Entry, query: Query, walk: Walk) -> Iterator[Body]:
-    """An event as single events: itself, or a series' instances, then those a client must take back."""
+def expand(calendar: Calendar, entry: Entry, query: Query, walk: Walk) -> Iterator[Body | None]:
+    """An event as single events: what a client must take back, then itself or a series' instances.
+
+    None holds the place of an instance that is an exception by now, so that the places behind it stay.
+    """
+    if walk.since is not None:
+        yield from taken_back(calendar, entry, walk.since, walk)
     if not entry.is_series:
         yield entry.body
     elif not entry.is_cancelled:
         for slot in slots_within(calendar, entry.body, walk, query.time_max):
-            if f"{entry.body['id']}_{slot.key}" not in calendar.entries:
-                yield instance(entry.body, slot, calendar.time_zone)
-    if walk.since is not None:
-        yield from taken_back(calendar, entry, walk.since, walk)
+            is_exception = f"{entry.body['id']}_{slot.key}" in calendar.entries
+            yield None if is_exception else instance(entry.body, slot, calendar.time_zone)
 
 
 def slots_within(calendar: Calendar, series: Body, walk: Walk, time_max: datetime | None) -> Iterator[Slot]:
@@ -114,7 +117,7 @@ def slots_within(calendar: Calendar, series: Body, walk: Walk, time_max: datetim
         yield slot
 
 
-def taken_back(calendar: Calendar, entry: Entry, since: int, walk: Walk) -> Iterator[Body]:
+def taken_back(calendar: Calendar, entry: Entry, since: int, walk: Walk) -> Iterator[Body | None]:
     """Tombstones for instances the event had after change ``since`` and has no more."""
     event_id, is_live = entry.body["id"], not entry.is_cancelled
     current = set[str]()
@@ -129,10 +132,14 @@ def taken_back(calendar: Calendar, entry: Entry, since: int, walk: Walk) -> Iter
             continue
         limit = None if is_live else walk.now + TAKEN_BACK_AHEAD
         for slot in slots_within(calendar, former.shape, walk, limit):
-            if slot.key not in current and f"{event_id}_{slot.key}" not in calendar.entries:
-                current.add(slot.key)
-                gone = instance(former.shape, slot, calendar.time_zone)
-                yield gone | {"status": "cancelled", "eventType": entry.body["eventType"]}
+            if slot.key in current:
+                continue
+            current.add(slot.key)
+            if f"{event_id}_{slot.key}" in calendar.entries:
+                yield None
+                continue
+            gone = instance(former.shape, slot, calendar.time_zone)
+            yield gone | {"status": "cancelled", "eventType": entry.body["eventType"]}
 
 
 def is_wanted(calendar: Calendar, body: Body, query: Query, role: str, walk: Walk) -> bool:
