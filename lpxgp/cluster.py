@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 NAME = "cluster"
 BEAT_EVERY = 5.0
+RECORDED_WITHIN = 2.0
+"""Seconds in which the cluster's monitor stores that a job ran into its time limit."""
 
 
 class Sentinel(cluster.Sentinel):
@@ -30,6 +32,9 @@ class Sentinel(cluster.Sentinel):
 
     def reincarnate(self, process: Any) -> None:
         """``process`` died or ran into a job's time limit: every process of this group is killed, this one too."""
+        timer = getattr(process, "timer", None)
+        if timer is not None and timer.value == 0:  # its job took too long: let that be recorded, or it would run again
+            time.sleep(RECORDED_WITHIN)
         log.critical("Process %d of the job queue died: the cluster leaves", process.pid)
         os.killpg(0, signal.SIGKILL)
 

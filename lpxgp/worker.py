@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from types import FrameType
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from integrations import heartbeat
+from integrations import heartbeat, runs
 from integrations.models import Heartbeat
 from lpxgp import cluster
 from lpxgp.processes import Group
@@ -36,6 +37,8 @@ DRAIN_LIMIT = 20.0
 HEALTHY_AFTER = 10.0
 """A child that lived this many seconds does not count as failing to start."""
 LONGEST_PAUSE = 30.0
+PAUSE_OF_ONE_THAT_WORKED = 2.0
+"""Seconds at most before a child starts again that had shown signs of life: something killed it, it can start."""
 KEEP_CLAIMS_AFTER = 8
 """Deaths in a row after which claimed jobs are not given back: one of them may be what kills."""
 SIZE_EVERY = 10.0
@@ -71,6 +74,7 @@ class Watch:
         self._kill_at: float | None = None
         self._failures = 0
         self._beat: object = None
+        self._has_beaten = False
         self._beat_seen_at = 0.0
         self._asked_at = 0.0
         self._size_at = 0.0
@@ -99,10 +103,13 @@ class Watch:
         return self._group is None or self._group.is_gone()
 
     def _start(self, now: float) -> None:
+        if self._charge.is_queue and self._failures < KEEP_CLAIMS_AFTER:
+            give_back()
         self._group = Group(self._charge.arguments)
         self._kill_at = None
         self._started_at = self._beat_seen_at = self._size_at = now
         self._asked_at = 0.0
+        self._has_beaten = False
         log.info("%s started as process %d", self._charge.name, self._group.pid)
 
     def _note_beat(self, now: float, beats: dict[str, object] | None) -> None:
@@ -111,6 +118,7 @@ class Watch:
         elif beats.get(self._charge.name) != self._beat:
             self._beat = beats.get(self._charge.name)
             self._beat_seen_at = now
+            self._has_beaten = True
             self._asked_at = 0.0
         elif self._charge.is_queue and not self._asked_at and now - self._beat_seen_at > PROBE_AFTER:
             self._ask_for_beat(now)
@@ -149,7 +157,8 @@ class Watch:
         if not group.is_gone():
             return
         self._failures = self._failures + 1 if now - self._started_at < HEALTHY_AFTER else 1
-        pause = 0.0 if self._failures == 1 else min(LONGEST_PAUSE, 0.25 * 2**self._failures)
+        longest = PAUSE_OF_ONE_THAT_WORKED if self._has_beaten else LONGEST_PAUSE
+        pause = 0.0 if self._failures == 1 else min(longest, 0.25 * 2**self._failures)
         self._start_at = now + pause
         if pause:
             log.warning(
@@ -161,10 +170,15 @@ class Watch:
 
 
 def give_back() -> None:
-    """Free the jobs that a dead cluster had claimed: jobs may run twice, and waiting an hour for them helps nobody."""
+    """Free the jobs that a dead cluster had claimed: jobs may run twice, and waiting an hour for them helps nobody.
+
+    Those claimed longer ago than a job may run stay claimed: one of them may be what the cluster died of.
+    """
+    now, claim_lasts = timezone.now(), timedelta(seconds=settings.Q_CLUSTER["retry"])
+    lately = now + claim_lasts - timedelta(seconds=settings.Q_CLUSTER["timeout"])
     try:
-        freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=timezone.now()).update(lock=timezone.now())
-    except DatabaseTrouble as error:  # they come back by themselves after Q_CLUSTER["retry"] seconds
+        freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=lately).update(lock=now)
+    except DatabaseTrouble as error:  # they come back by themselves when their claim ends
         log.warning("The jobs of the dead cluster stay claimed: %s", error)
     else:
         log.info("%d jobs of the dead cluster are free again", freed)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {"relationships": 0, "integrations": 1, "webhooks": 2, "crm": 2, "lpxgp": 3}
 OURS = [*FLOORS, "sandbox", "tests", "benchmarks"]
 PROVIDER_NAMES = re.compile(r"(?<![a-z])(google|microsoft|outlook|salesforce|hubspot)(?![a-z])", re.IGNORECASE)
-ADDRESS = re.compile(r"https?://\S+")
+ADDRESS = re.compile(r"https?://\S+|[\w.-]+\.com\b")
+"""Addresses and mail domains may hold a name: whoever cites them does not decide by it."""
 ADAPTER_STEMS = {"google", "gmail", "microsoft", "outlook", "salesforce", "hubspot"}
 NO_NAMES = {"utils", "helpers", "common", "services", "managers", "handlers"}
 

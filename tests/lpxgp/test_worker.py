@@ -137,16 +137,26 @@ def test_one_that_grew_too_large_gets_time_to_finish(clock: Clock, child: Preten
 
 
 def test_one_that_cannot_start_is_tried_ever_more_rarely(clock: Clock) -> None:
+    clock.is_beating = False
     for _ in range(1200):  # ten minutes
         PretendGroup.started[-1].exit_code = 1
         clock.pass_by(0.5)
     assert 15 < len(PretendGroup.started) < 40
 
 
+def test_one_that_worked_is_soon_back_however_often_it_is_killed(clock: Clock) -> None:
+    for _ in range(20):
+        clock.pass_by(worker.PAUSE_OF_ONE_THAT_WORKED + 3)
+        PretendGroup.started[-1].exit_code = -9
+    assert len(PretendGroup.started) == 20
+
+
 def test_after_a_long_life_it_is_tried_at_once_again(clock: Clock) -> None:
+    clock.is_beating = False
     for _ in range(120):
         PretendGroup.started[-1].exit_code = 1
         clock.pass_by(0.5)
+    clock.is_beating = True
     clock.pass_by(worker.LONGEST_PAUSE + worker.HEALTHY_AFTER + 1)
     started = len(PretendGroup.started)
     PretendGroup.started[-1].exit_code = 1
@@ -169,6 +179,15 @@ def test_the_jobs_of_a_dead_cluster_are_free_again(claimed: OrmQ) -> None:
     claimed.refresh_from_db()
     assert claimed.lock is not None
     assert claimed.lock <= timezone.now()
+
+
+def test_a_job_that_took_too_long_waits_for_its_claim_to_end(claimed: OrmQ, settings: Settings) -> None:
+    left = settings.Q_CLUSTER["retry"] - settings.Q_CLUSTER["timeout"] - 5
+    OrmQ.objects.update(lock=timezone.now() + timedelta(seconds=left))
+    worker.give_back()
+    claimed.refresh_from_db()
+    assert claimed.lock is not None
+    assert claimed.lock > timezone.now()
 
 
 def test_a_job_that_may_be_what_kills_is_not_given_back_for_ever(claimed: OrmQ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 from django.utils import timezone
+from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from integrations.models import Heartbeat
@@ -69,6 +70,19 @@ def test_a_killed_busy_worker_is_replaced(worker: RunningWorker) -> None:
 
     again = Heartbeat.objects.using(ALIAS).filter(name=probes.BUSY).exclude(pid=busy.pid)
     until(again.exists, HEALED_WITHIN, "the long job's second try")
+    Heartbeat.objects.using(ALIAS).filter(name=probes.HOLD).delete()
+
+
+def test_a_job_over_its_time_is_given_up_once_and_for_all(worker: RunningWorker) -> None:
+    is_well(worker)
+    Heartbeat.objects.using(ALIAS).update_or_create(name=probes.HOLD, defaults={"pid": 0, "beat_at": timezone.now()})
+    job = async_task("tests.processes.probes.hold", "60", timeout=1)
+
+    failed = Task.objects.using(ALIAS).filter(pk=job, success=False)
+    until(failed.exists, HEALED_WITHIN, "the record of its failure")
+    is_well(worker)
+
+    assert job not in [queued.task_id() for queued in OrmQ.objects.using(ALIAS).all()]
     Heartbeat.objects.using(ALIAS).filter(name=probes.HOLD).delete()
 
 
