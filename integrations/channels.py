@@ -165,6 +165,17 @@ def want_stopped(integration: Integration) -> None:
     )
 
 
+def stop_stray(provider: str, channel_id: str, resource_id: str) -> None:
+    """Have a channel stopped that pushes although we gave it up, such as one whose opening was interrupted.
+
+    The push names the resource, which stopping needs and the interrupted opening never learnt.
+    """
+    given_up = [Channel.State.EXPIRED, Channel.State.FAILED]
+    Channel.unscoped.filter(provider=provider, channel_id=channel_id, state__in=given_up).update(
+        state=Channel.State.STOPPING, resource_id=resource_id
+    )
+
+
 def stop_due() -> int:
     """Stop the channels that are to be stopped; returns how many ended. Trouble is retried until they expire."""
     ended = 0

@@ -3,13 +3,13 @@
 import enum
 import uuid
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Field, Model
 from django.utils import timezone
 
-from integrations import tokens
+from integrations import channels, tokens
 from integrations.contract import Claim
 from integrations.models import Channel
 from webhooks.models import Delivery
@@ -61,12 +61,12 @@ def receive(provider: str, webhook_type: str, claim: Claim, body: bytes) -> Rece
             "expires_at": now,
         }
         parameters += [_adapted(Channel, name, value) for name, value in wanted.items()]
-    with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(connection.vendor, tuple(values), bool(claim.channel_id)), parameters)
-        if cursor.rowcount == 1:
-            return Receipt.STORED
-    known = Delivery.objects.filter(provider=provider, dedupe_key=claim.dedupe_key).exists()
-    return Receipt.DUPLICATE if known else Receipt.UNKNOWN
+    if _insert(_insert_sql(connection.vendor, tuple(values), bool(claim.channel_id)), parameters):
+        return Receipt.STORED
+    if Delivery.objects.filter(provider=provider, dedupe_key=claim.dedupe_key).exists():
+        return Receipt.DUPLICATE
+    channels.stop_stray(provider, claim.channel_id, claim.resource_id)
+    return Receipt.UNKNOWN
 
 
 def body_of(delivery: Delivery) -> bytes:
@@ -74,6 +74,28 @@ def body_of(delivery: Delivery) -> bytes:
     if not delivery.body:
         return b""
     return tokens.decrypt(delivery.body, purpose=BODY_PURPOSE, context=str(delivery.pk))
+
+
+def _insert(sql: str, parameters: list[Any]) -> bool:
+    """Whether the row is new. Once more where the connection kept from an earlier request turns out to be dead.
+
+    Django would ask it beforehand, with a statement that costs as much as this one. Here the key makes a second try safe:
+    a row that the first one stored after all is a duplicate.
+    """
+    connection.health_check_done = True
+    try:
+        return _execute(sql, parameters)
+    except (InterfaceError, OperationalError):
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        return _execute(sql, parameters)
+
+
+def _execute(sql: str, parameters: list[Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount == 1
 
 
 @cache
@@ -110,7 +132,7 @@ def _adapted(model: type[Model], name: str, value: Any) -> Any:
 
 
 def _field(model: type[Model], name: str) -> "Field[Any, Any]":
-    return next(field for field in model._meta.concrete_fields if field.name == name)
+    return cast("Field[Any, Any]", model._meta.get_field(name))
 
 
 def _is_storable(text: str) -> bool:

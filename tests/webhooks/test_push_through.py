@@ -7,6 +7,7 @@ import pytest
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from integrations import channels
 from integrations.models import Channel, SyncRun
 from relationships.models import Organization, OrganizationDomain, Touchpoint, User
 from tests.integrations.calendar.test_sync import at, meeting
@@ -130,3 +131,18 @@ def test_a_forged_push_is_refused_and_a_stopped_channel_unknown(
     answer = pushed.http.post(f"{live_server.url}/webhooks/calendar-event/google", headers=headers, timeout=10)
     assert answer.status_code == 401
     assert Delivery.objects.count() == before
+
+
+def test_a_channel_we_gave_up_is_stopped_when_it_pushes(
+    pushed: Google, link: Link, alice: User, run_jobs: Callable[[], int]
+) -> None:
+    link(alice)
+    wait(pushed)
+    Channel.unscoped.update(state="expired", resource_id="")
+    pushed.post("google/push", calendar=alice.email)
+    wait(pushed)
+
+    assert Channel.unscoped.get().state == "stopping"
+    assert channels.stop_due() == 1
+    assert pushed.requests_of("calendar.channels.stop") == 1
+    assert pushed.get("google/channels")["channels"] == []
