@@ -110,6 +110,12 @@ def test_commands_that_are_named_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
+def test_benchmarks_that_are_named_exist(page: Path) -> None:
+    named = set(re.findall(r"-m benchmarks\.(\w+)", page.read_text()))
+    assert {one for one in named if not (ROOT / "benchmarks" / f"{one}.py").exists()} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_make_targets_that_are_named_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:`|^)make ([a-z][\w-]*)", page.read_text(), re.MULTILINE))
