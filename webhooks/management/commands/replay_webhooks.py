@@ -36,7 +36,7 @@ class Command(BaseCommand):
     help = "Replay webhook deliveries: those that failed, or all, of a provider, type and time."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--provider", default="", help="google, for example")
+        parser.add_argument("--provider", default="", help="its slug, as in its webhook address")
         parser.add_argument("--type", default="", dest="webhook_type", help="calendar-event, for example")
         parser.add_argument("--since", default="", help="received since: 2h, 3d, or 2026-11-23T08:00 (UTC)")
         which = parser.add_mutually_exclusive_group()
