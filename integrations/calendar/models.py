@@ -102,6 +102,7 @@ class ContactsLook(TenantModel):
     """Up to when new contacts, domains and block rules of a company were looked at for its past meetings."""
 
     looked_at = models.DateTimeField()
+    rows = models.JSONField(default=dict, help_text="How many rows of each kind there were: fewer mean removed ones.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["company"], name="contacts_look_once")]

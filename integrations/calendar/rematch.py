@@ -1,85 +1,174 @@
-"""Looks at past events again when contacts, domains or block rules were added: new contacts get their meetings."""
+"""Looks at past events again when contacts, domains or block rules came, changed or went: meetings follow them."""
 
 import uuid
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.utils import timezone
 
+from integrations import sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, ContactsLook, EventGuest
 from integrations.contract import EventCopy, Guest
-from relationships import tenancy
-from relationships.models import BlockRule, OrganizationDomain, PersonAddress
+from integrations.models import SyncRun, SyncState
+from relationships import addresses, tenancy
+from relationships.models import BlockRule, OrganizationDomain, Person, PersonAddress, Touchpoint
+from relationships.tenancy import TenantModel
 
 OVERLAP = timedelta(minutes=5)
 """A row may be committed a while after the time it carries; looking twice at it changes nothing."""
 
 BATCH = 500
 
+NEWS: Mapping[type[TenantModel], str] = {
+    PersonAddress: "created_at",
+    Person: "updated_at",
+    OrganizationDomain: "created_at",
+    BlockRule: "created_at",
+}
+"""What the verdicts and people of meetings follow from, with the column that says when a row came or changed."""
+
 
 def companies_with_news() -> list[uuid.UUID]:
-    """Companies with contacts, domains or block rules newer than their last look. Three queries for all of them."""
-    looked = dict(ContactsLook.unscoped.values_list("company_id", "looked_at"))
-    horizon = timezone.now() - OVERLAP
+    """Companies where something came, changed or went since their last look. A query for each kind of row."""
+    looks = {look.company_id: look for look in ContactsLook.unscoped.all()}
     found: set[uuid.UUID] = set()
-    for model in (PersonAddress, OrganizationDomain, BlockRule):
-        newest = model.unscoped.order_by("company_id", "-created_at").values_list("company_id", "created_at")
-        recent = newest.filter(created_at__gt=min([horizon, *looked.values()])) if looked else newest
-        found.update(company for company, at in recent.iterator() if company not in looked or at > looked[company])
+    for model, column in NEWS.items():
+        counted = model.unscoped.order_by().values("company_id").annotate(newest=Max(column), rows=Count("pk"))
+        now = {row["company_id"]: row for row in counted}
+        for company_id in now.keys() | looks.keys():
+            look, row = looks.get(company_id), now.get(company_id, {"newest": None, "rows": 0})
+            is_new = look is None or bool(row["newest"] and row["newest"] > look.looked_at - OVERLAP)
+            if is_new or look is None or row["rows"] != look.rows.get(model.__name__, 0):
+                found.add(company_id)
     return sorted(found)
 
 
 def rematch(company_id: uuid.UUID) -> int:
     """Judge the events again that the news of this company concern; returns how many changed their verdict."""
     with tenancy.within(company_id):
-        now = timezone.now()
-        look = ContactsLook.objects.first()
-        since = look.looked_at - OVERLAP if look else datetime.fromtimestamp(0, tz=now.tzinfo)
+        look = ContactsLook.objects.first() or ContactsLook(
+            company_id=company_id, looked_at=datetime.fromtimestamp(0, UTC)
+        )
+        now, rows = timezone.now(), {model.__name__: model.objects.count() for model in NEWS}
+        gone = {model.__name__ for model, column in NEWS.items() if _is_less(model, column, look, rows)}
+        concerned = _all_events() if gone else _concerned(look.looked_at - OVERLAP)
         changed = 0
-        concerned = _concerned(since)
         for start in range(0, len(concerned), BATCH):
             changed += reconsider(company_id, concerned[start : start + BATCH])
-        ContactsLook.objects.update_or_create(company_id=company_id, defaults={"looked_at": now})
+        if BlockRule.__name__ in gone and not _read_blocked_again():
+            rows[BlockRule.__name__] = look.rows.get(BlockRule.__name__, 0)  # a sync is at it: once more, later
+        look.looked_at, look.rows = now, rows
+        look.save()
         return changed
 
 
+def _is_less(model: type[TenantModel], column: str, look: ContactsLook, rows: Mapping[str, int]) -> bool:
+    """Whether rows of this kind were removed: there are fewer than those of the last look and the new ones."""
+    before = look.rows.get(model.__name__, 0)
+    if rows[model.__name__] < before:
+        return True
+    created = "created_at" if column == "updated_at" else column
+    new = model.objects.filter(**{f"{created}__gt": look.looked_at}).count()
+    return rows[model.__name__] < before + new and bool(before)
+
+
+def _all_events() -> Sequence[uuid.UUID]:
+    return list(CalendarEvent.objects.filter(is_cancelled=False).order_by("pk").values_list("pk", flat=True))
+
+
 def _concerned(since: datetime) -> Sequence[uuid.UUID]:
-    """Events with a guest of a new address, of a new domain or one below it, or of a new block rule."""
-    keys = set(PersonAddress.objects.filter(created_at__gt=since).values_list("match_key", flat=True))
-    domains = set(OrganizationDomain.objects.filter(created_at__gt=since).values_list("domain", flat=True))
-    for kind, value in BlockRule.objects.filter(created_at__gt=since).values_list("kind", "value"):
-        keys |= {meetings.key_of(value)} if kind == BlockRule.Kind.ADDRESS else set()
-        domains |= {value} if kind == BlockRule.Kind.DOMAIN else set()
-    matches = Q(match_key__in=keys) | Q(domain__in=domains)
-    for domain in domains:
-        matches |= Q(domain__endswith=f".{domain}")
-    guests = EventGuest.objects.filter(matches, event__is_cancelled=False)
+    """Events with a guest of a new address, of a new domain or one below it, or of a new block rule; and meetings with
+    a person who changed."""
+    new = Q(created_at__gt=since) | Q(person__updated_at__gt=since)
+    changed = Touchpoint.objects.filter(people__updated_at__gt=since)
+    guests = EventGuest.objects.filter(
+        Q(match_key__in=PersonAddress.objects.filter(new).values("match_key"))
+        | Q(match_key__in=_new_blocked_keys(since))
+        | Q(domain__in=_domains_below(_new_domains(since)))
+        | Q(event__meeting_key__in=changed.values("unique_key")),
+        event__is_cancelled=False,
+    )
     return list(guests.order_by("event_id").values_list("event_id", flat=True).distinct())
 
 
-def reconsider(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
-    """Judge these events by today's contacts and rules, and put their touchpoints right. One transaction."""
+def _new_blocked_keys(since: datetime) -> set[str]:
+    rules = BlockRule.objects.filter(created_at__gt=since, kind=BlockRule.Kind.ADDRESS)
+    return {meetings.key_of(value) for value in rules.values_list("value", flat=True)}
+
+
+def _new_domains(since: datetime) -> set[str]:
+    rules = BlockRule.objects.filter(created_at__gt=since, kind=BlockRule.Kind.DOMAIN)
+    owned = OrganizationDomain.objects.filter(created_at__gt=since)
+    return {*rules.values_list("value", flat=True), *owned.values_list("domain", flat=True)}
+
+
+def _domains_below(domains: Collection[str]) -> list[str]:
+    """The guests' domains that are one of these or lie below one."""
+    if not domains:
+        return []
+    known = EventGuest.objects.order_by().values_list("domain", flat=True).distinct()
+    return [domain for domain in known if domain and not set(addresses.with_parents(domain)).isdisjoint(domains)]
+
+
+def _read_blocked_again() -> bool:
+    """A rule was removed: of the events it kept out nothing was stored, so their calendars are read once more.
+
+    False where a sync holds one of them: it would write its own cursor back.
+    """
+    kept_out = CalendarEvent.objects.filter(state=OuterRef("pk"), verdict=CalendarEvent.Verdict.BLOCKED)
+    states = SyncState.objects.filter(Exists(kept_out), is_chosen=True)
     with transaction.atomic():
-        events = list(
-            CalendarEvent.objects.filter(pk__in=event_ids)
-            .select_related("state__integration")
-            .prefetch_related("guests")
-        )
+        ids = list(states.values_list("pk", flat=True))
+        blocked = CalendarEvent.objects.filter(state__in=ids, verdict=CalendarEvent.Verdict.BLOCKED)
+        free = SyncState.objects.filter(Q(held_until__isnull=True) | Q(held_until__lte=timezone.now()), pk__in=ids)
+        if free.update(cursor="", page_cursor="", round_id=None) != len(ids):
+            transaction.set_rollback(True)
+            return False
+        blocked.update(etag="")
+        sync_states.poke(ids, trigger=SyncRun.Trigger.RETRY)
+    return True
+
+
+def reconsider(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
+    """Judge these events by today's contacts and rules, and put their touchpoints right. One transaction.
+
+    An event that a sync is writing at this moment is left out: waiting for it could end with both waiting for each
+    other, and the overlap of the looks brings it again.
+    """
+    with transaction.atomic():
+        rows = CalendarEvent.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
+        events = list(rows.filter(pk__in=event_ids).select_related("state__integration").prefetch_related("guests"))
         changed = []
         for user_id in {event.state.integration.user_id for event in events}:
             rules = meetings.rules_for(company_id, user_id)
             own = [(event, _copy(event)) for event in events if event.state.integration.user_id == user_id]
             known = meetings.find_known([copy for _, copy in own], rules)
             for event, copy in own:
-                event.verdict, before = meetings.verdict(copy, rules, known), event.verdict
+                event.verdict, before = _verdict(event, copy, rules, known), event.verdict
                 changed += [event] if event.verdict != before else []
         CalendarEvent.objects.bulk_update(changed, ["verdict"])
+        _forget([event.pk for event in changed if event.verdict == CalendarEvent.Verdict.BLOCKED])
         rules = meetings.rules_for(company_id, None)
         meetings.record(company_id, {event.meeting_key for event in events}, rules)
     return len(changed)
+
+
+def _verdict(
+    event: CalendarEvent, copy: EventCopy, rules: meetings.Rules, known: meetings.matching.Known
+) -> CalendarEvent.Verdict:
+    """Of what was kept out no guests are stored to judge by: it stays out until it is read again."""
+    if event.verdict == CalendarEvent.Verdict.BLOCKED and not copy.guests:
+        return CalendarEvent.Verdict.BLOCKED
+    return meetings.verdict(copy, rules, known)
+
+
+def _forget(event_ids: Collection[uuid.UUID]) -> None:
+    """Delete the content of events that a new rule keeps out, as if they had been read under it."""
+    EventGuest.objects.filter(event__in=event_ids).delete()
+    CalendarEvent.objects.filter(pk__in=event_ids).update(title="", location="", join_url="", organizer="")
 
 
 def _copy(event: CalendarEvent) -> EventCopy:

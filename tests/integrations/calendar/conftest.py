@@ -19,7 +19,9 @@ def lena(acme: Company) -> Person:
 
 
 @pytest.fixture(autouse=True)
-def noon() -> Iterator[None]:
+def noon() -> Iterator[time_machine.Traveller]:
     """Every test begins at ten past noon of today; its clock ticks."""
-    with time_machine.travel(datetime.now(UTC).replace(hour=12, minute=10, second=0, microsecond=0), tick=True):
-        yield
+    with time_machine.travel(
+        datetime.now(UTC).replace(hour=12, minute=10, second=0, microsecond=0), tick=True
+    ) as clock:
+        yield clock

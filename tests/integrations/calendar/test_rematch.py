@@ -1,0 +1,187 @@
+"""Contacts, domains and block rules that come, change or go take their past meetings with them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from integrations import jobs, sync_states
+from integrations.calendar import rematch
+from integrations.models import SyncRun, SyncState
+from relationships.models import (
+    BlockRule,
+    Company,
+    Organization,
+    OrganizationDomain,
+    Person,
+    PersonAddress,
+    Touchpoint,
+    User,
+)
+from tests.integrations.calendar.scene import ALICE, LP, RunJobs, at, events_of, last_run, meeting, meetings_of
+from tests.integrations.conftest import Google, Link, state_of
+
+pytestmark = pytest.mark.django_db
+Look = Callable[[], None]
+
+
+@pytest.fixture
+def read(google: Google, link: Link, alice: User) -> SyncState:
+    """A calendar that was read, and whose contacts were looked at, some time ago."""
+    google.put(
+        ALICE,
+        meeting("lena", at(-3), ALICE, LP),
+        meeting("both", at(-2), ALICE, LP, "max@oak.example"),
+        meeting("max", at(-1), ALICE, "Max.M@ir.oak.example"),
+        meeting("alone", at(-1)),
+    )
+    state = state_of(link(alice))
+    jobs.rematch()
+    return state
+
+
+@pytest.fixture
+def look(noon: time_machine.Traveller, run_jobs: RunJobs) -> Callable[[], None]:
+    """Let ten minutes go by, then do what the schedule does."""
+
+    def look() -> None:
+        noon.shift(timedelta(minutes=10))
+        jobs.rematch()
+        run_jobs()
+
+    return look
+
+
+def test_without_news_nothing_is_looked_at(read: SyncState) -> None:
+    assert rematch.companies_with_news() == []
+
+
+def test_a_contact_added_later_gets_past_meetings(read: SyncState, acme: Company, look: Look, zenith: Company) -> None:
+    assert meetings_of(read) == {}
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+
+    look()
+
+    found = meetings_of(read)
+    assert sorted(found) == ["Meeting both", "Meeting lena"]
+    assert set(Touchpoint.people.through.objects.values_list("person_id", flat=True)) == {person.pk}
+
+
+def test_a_row_committed_after_the_look_it_is_older_than_is_found(read: SyncState, acme: Company, look: Look) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Lena", created_at=at(-1))
+    address = PersonAddress.build(person, LP)
+    address.created_at = timezone.now() - timedelta(minutes=3)
+    address.save()
+
+    jobs.rematch()
+
+    assert sorted(meetings_of(read)) == ["Meeting both", "Meeting lena"]
+
+
+def test_a_domain_added_later_gets_meetings_also_below_it(read: SyncState, acme: Company, look: Look) -> None:
+    oak = Organization.unscoped.create(company=acme, name="Oak")
+    OrganizationDomain.unscoped.create(company=acme, organization=oak, domain="oak.example")
+
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting both", "Meeting max"]
+
+
+def test_a_contact_removed_takes_meetings_away_and_one_who_stays_keeps_them(
+    read: SyncState, acme: Company, look: Look
+) -> None:
+    lena, max_ = (Person.unscoped.create(company=acme, display_name=name) for name in ("Lena", "Max"))
+    PersonAddress.build(lena, LP).save()
+    PersonAddress.build(max_, "max@oak.example").save()
+    look()
+
+    lena.delete()
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting both"]
+    assert events_of(read)["lena"].verdict == "unknown_guests"
+
+
+def test_a_changed_address_moves_its_meetings(read: SyncState, acme: Company, look: Look) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Max")
+    address = PersonAddress.build(person, "max@oak.example")
+    address.save()
+    look()
+    assert sorted(meetings_of(read)) == ["Meeting both"]
+
+    address.email = "max.m@ir.oak.example"
+    address.save()
+    person.save()
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting max"]
+
+
+def test_a_rule_added_later_keeps_meetings_out_and_forgets_their_content(
+    read: SyncState, acme: Company, look: Look
+) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Max")
+    PersonAddress.build(person, "max@oak.example").save()
+    look()
+
+    BlockRule.unscoped.create(company=acme, kind="domain", value="alder.example")
+    look()
+
+    assert meetings_of(read) == {}
+    event = events_of(read)["both"]
+    assert (event.verdict, event.title) == ("blocked", "")
+
+
+def test_events_that_were_kept_out_come_back_when_the_rule_goes(
+    google: Google, read: SyncState, acme: Company, look: Look
+) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP)
+    look()
+    assert {row.verdict for row in events_of(read).values()} == {"blocked", "unknown_guests", "no_guests"}
+
+    # A new contact alone must not bring them back.
+    other = Person.unscoped.create(company=acme, display_name="Max")
+    PersonAddress.build(other, "max@oak.example").save()
+    look()
+    assert meetings_of(read) == {}
+
+    rule.delete()
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting both", "Meeting lena"]
+    run = last_run(read)
+    assert (run.kind, run.outcome, run.deleted) == (SyncRun.Kind.FULL, "done", 0)
+
+
+def test_a_removed_rule_waits_for_a_sync_that_is_under_way(read: SyncState, acme: Company, look: Look) -> None:
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP)
+    look()
+    rule.delete()
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=at(3), held_by=acme.pk)
+    look()
+    assert SyncState.unscoped.get(pk=read.pk).cursor
+
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=None, held_by=None)
+    look()
+
+    assert {row.verdict for row in events_of(read).values()} == {"unknown_guests", "no_guests"}
+    assert rematch.companies_with_news() == []
+
+
+def test_a_cancelled_event_never_comes_back_by_a_look(
+    google: Google, read: SyncState, acme: Company, look: Look, run_jobs: RunJobs
+) -> None:
+    google.cancel(ALICE, "lena")
+    sync_states.poke([read.pk])
+    run_jobs()
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting both"]
