@@ -197,6 +197,14 @@ def _release(held: Held) -> None:
     _held_rows(held).update(held_by=None, held_until=None)
 
 
+def free_holds() -> int:
+    """End every hold, since the processes that had them are dead; returns how many there were.
+
+    A holder that lives after all can store nothing more: its work is done again, and nothing is doubled.
+    """
+    return SyncState.unscoped.filter(held_by__isnull=False).update(held_by=None, held_until=None)
+
+
 def _check_workers(state: SyncState) -> None:
     """Raises Permanent where this sync killed its worker again and again: others shall get their turn."""
     if state.failures >= MAX_ATTEMPTS:

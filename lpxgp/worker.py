@@ -165,23 +165,24 @@ class Watch:
                 "%s starts again in %.0f s: it failed %d times in a row", self._charge.name, pause, self._failures
             )
         self._group = None
-        if self._charge.is_queue and self._failures < KEEP_CLAIMS_AFTER:
-            give_back()
 
 
 def give_back() -> None:
-    """Free the jobs that a dead cluster had claimed: jobs may run twice, and waiting an hour for them helps nobody.
+    """Free the jobs and syncs that a dead cluster had claimed, also one whose supervisor died with it.
 
+    Waiting an hour for a job, or minutes for a sync, helps nobody: jobs may run twice, and of two syncs of one resource
+    only the one with the hold can store anything.
     Those claimed longer ago than a job may run stay claimed: one of them may be what the cluster died of.
     """
     now, claim_lasts = timezone.now(), timedelta(seconds=settings.Q_CLUSTER["retry"])
     lately = now + claim_lasts - timedelta(seconds=settings.Q_CLUSTER["timeout"])
     try:
         freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=lately).update(lock=now)
+        syncs = runs.free_holds()
     except DatabaseTrouble as error:  # they come back by themselves when their claim ends
-        log.warning("The jobs of the dead cluster stay claimed: %s", error)
+        log.warning("What the dead cluster claimed stays claimed: %s", error)
     else:
-        log.info("%d jobs of the dead cluster are free again", freed)
+        log.info("%d jobs and %d syncs of a dead cluster are free again", freed, syncs)
 
 
 class Worker:
