@@ -1,6 +1,7 @@
 """Background jobs, started by dotted path and a primary key. Each may run twice, and be killed anywhere."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -30,12 +31,8 @@ def sync(state_id: str) -> None:
 
 
 def after_link(integration_id: str) -> None:
-    """List what can be read, choose what is chosen by default, begin the first sync, ask for pushes."""
-    integration = Integration.unscoped.get(pk=integration_id)
-    chosen = resources.refresh(integration)
-    sync_states.poke(chosen, trigger=SyncRun.Trigger.LINK)
-    for state_id in chosen:
-        async_task("integrations.jobs.open_channel", str(state_id))
+    """List what can be read, choose what is chosen by default, read all of it, ask for pushes."""
+    _begin_reading(resources.refresh(Integration.unscoped.get(pk=integration_id)))
 
 
 def open_channel(state_id: str) -> None:
@@ -67,8 +64,16 @@ def sweep() -> None:
 
 
 def list_resources(integration_id: str) -> None:
-    """Look again which calendars the account has."""
-    resources.refresh(Integration.unscoped.get(pk=integration_id))
+    """Look again which calendars the account has. Where that failed right after linking, reading begins now."""
+    chosen = resources.refresh(Integration.unscoped.get(pk=integration_id))
+    never_read = SyncState.unscoped.filter(pk__in=chosen, dirty_mark=0, last_success_at__isnull=True)
+    _begin_reading(list(never_read.values_list("pk", flat=True)))
+
+
+def _begin_reading(state_ids: Sequence[uuid.UUID]) -> None:
+    sync_states.poke(state_ids, trigger=SyncRun.Trigger.LINK)
+    for state_id in state_ids:
+        async_task("integrations.jobs.open_channel", str(state_id))
 
 
 def rematch() -> None:

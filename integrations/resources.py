@@ -21,6 +21,7 @@ log = structlog.get_logger()
 LIST_EVERY = timedelta(hours=6)
 TRY_EVERY = timedelta(minutes=5)
 DELETE_BATCH = 500
+NOT_LISTED = "Your calendars could not be listed:"
 
 
 def refresh(integration: Integration) -> Sequence[uuid.UUID]:
@@ -35,8 +36,10 @@ def refresh(integration: Integration) -> Sequence[uuid.UUID]:
     except NeedsReconnect:
         return []
     except IntegrationError as error:
-        grants.set_reason(integration.pk, Integration.Status.ERROR, f"Your calendars could not be listed: {error}")
+        grants.set_reason(integration.pk, Integration.Status.ERROR, f"{NOT_LISTED} {error}")
         return []
+    mended = Integration.unscoped.filter(pk=integration.pk, sync_status="error", reason__startswith=NOT_LISTED)
+    mended.update(sync_status=Integration.Status.ACTIVE, reason="", status_changed_at=timezone.now())
     with tenancy.within(integration.company_id), transaction.atomic():
         _store(integration, calendars)
         Integration.objects.filter(pk=integration.pk).update(resources_listed_at=timezone.now())
@@ -105,7 +108,7 @@ def count_imported(integration: Integration) -> int:
 
 
 def delete_imported(integration_id: uuid.UUID) -> None:
-    """Delete the events of a disconnected grant and the touchpoints that hang on them alone, in batches.
+    """Delete the events of a disconnected grant, and hide the touchpoints that hang on them alone, in batches.
 
     Notes stay: they are the company's. May be killed anywhere and run again.
     """

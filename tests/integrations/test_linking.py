@@ -1,6 +1,7 @@
 """Linking: every way a consent can end, each on a page that says what happened and what to do."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -259,3 +260,22 @@ def test_what_is_not_offered_is_not_found(as_alice: Client) -> None:
     assert as_alice.get("/oauth/start/google/fax").status_code == 404
     assert as_alice.get("/oauth/start/nobody/calendar").status_code == 404
     assert as_alice.get("/oauth/callback/nobody").status_code == 404
+
+
+def test_a_listing_that_failed_once_is_made_up_for(
+    google: Google, link: Link, alice: User, as_alice: Client, run_jobs: Callable[[], int]
+) -> None:
+    google.fault("calendar.calendarList.list", "error_503", times=1)
+    integration = link(alice)
+    integration.refresh_from_db()
+    assert integration.sync_status == "error"
+    assert "could not be listed" in as_alice.get("/settings/integrations/").content.decode()
+
+    Integration.unscoped.update(resources_tried_at=timezone.now() - timedelta(minutes=10))
+    jobs.sweep()
+    run_jobs()
+
+    integration.refresh_from_db()
+    assert (integration.sync_status, integration.reason) == ("active", "")
+    assert state_of(integration).last_success_at
+    assert Channel.unscoped.get(integration=integration).state == "live"
