@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+import requests
 from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
@@ -58,7 +59,7 @@ def run() -> int:
     except KeyboardInterrupt:
         say("\nStopped. The data stays in var/; make demo goes on with it.")
         return 0
-    except (Stuck, LookupError) as error:
+    except (Stuck, LookupError, requests.RequestException) as error:
         say(f"{error}\n{stage.log_tails()}")
         return 1
 

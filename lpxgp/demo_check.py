@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import requests
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -48,7 +49,7 @@ def run() -> int:
             check.play()
         demo.say(json.dumps(check.result() | {"seconds": round(time.monotonic() - began, 1)}))
         return 0
-    except (Stuck, LookupError) as error:
+    except (Stuck, LookupError, requests.RequestException) as error:
         demo.say(f"demo-check FAILED: {error}\n{stage.log_tails()}")
         return 1
     finally:
@@ -89,7 +90,7 @@ class Check:
             began = time.monotonic()
             try:
                 step()
-            except (Stuck, LookupError) as error:
+            except (Stuck, LookupError, requests.RequestException) as error:
                 raise Stuck(f"{name}: {error}") from error
             demo.say(f"demo-check: {name} ({time.monotonic() - began:.1f} s)")
 
