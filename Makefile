@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Made up for "check --deploy": the values of a production start, none of them in use anywhere.
 PRODUCTION = DEBUG=0 SECRET_KEY=lint-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLM \
 	TOKEN_ENCRYPTION_KEY=bGludC1vbmx5LWtleS1vZi10aGlydHktdHdvLWJ5dGU= \
-	PUBLIC_URL=https://hub.example.com ALLOWED_HOSTS=hub.example.com
+	PUBLIC_URL=https://hub.example.com ALLOWED_HOSTS=hub.example.com EMAIL_URL=smtp://mail.example.com:25
 
 .PHONY: help demo demo-check test lint lock
 

@@ -110,6 +110,12 @@ def check_production(app_configs: Sequence[Any] | None, **options: Any) -> list[
             "SECRET_KEY is the laptop's, which is public.",
             "Set SECRET_KEY to at least 50 random characters.",
         ),
+        (
+            "console" not in settings.EMAIL_BACKEND,
+            "E011",
+            "EMAIL_URL is not set: mails, password resets among them, are printed to the log.",
+            "Set it to your mail server, such as smtp+tls://user:password@mail.example.com:587.",
+        ),
     ]
     return [Error(text, hint=hint, id=f"lpxgp.{number}") for is_met, number, text, hint in rules if not is_met]
 

@@ -18,6 +18,7 @@ def production(settings: Settings) -> Settings:
     settings.ALLOWED_HOSTS = ["hub.example.com"]
     settings.PROVIDER_ORIGINS = {}
     settings.STAFF_NEED_MFA = True
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     return settings
 
 
@@ -36,6 +37,7 @@ def test_production_is_silent(production: Settings) -> None:
         ("Q_CLUSTER", {"timeout": 1, "retry": 2}, "E001"),
         ("Q_CLUSTER", {"orm": "default", "timeout": 60, "retry": 60}, "E002"),
         ("Q_CLUSTER", {"orm": "default", "timeout": None, "retry": 60}, "E002"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "E011"),
         ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}, "E003"),
         ("SECRET_KEY", base64.urlsafe_b64encode(b"k" * 32).decode(), "E004"),
         ("PUBLIC_URL", "http://hub.example.com", "E005"),

@@ -6,9 +6,10 @@ import time
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.contrib.messages import get_messages
 from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from pytest_django import Settings
@@ -154,3 +155,17 @@ class TestStaff:
 
     def test_members_are_free_to_go_without(self, as_alice: Client) -> None:
         assert as_alice.get("/accounts/sessions/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_lost_second_factor_is_reset_with_all_sessions(staff: User, client: Client) -> None:
+    client.force_login(staff, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.get("/admin/")
+    TOTP.activate(staff, "JBSWY3DPEHPK3PXP")
+
+    call_command("reset_second_factor", staff.email.upper())
+
+    assert not Authenticator.objects.filter(user=staff).exists()
+    assert client.get("/admin/").status_code == 302
+    with pytest.raises(CommandError, match="Nobody signs in"):
+        call_command("reset_second_factor", "nobody@lpxgp.example")
