@@ -79,10 +79,10 @@ def body_of(delivery: Delivery) -> bytes:
 def _insert(sql: str, parameters: list[Any]) -> bool:
     """Whether the row is new. Once more where the connection kept from an earlier request turns out to be dead.
 
-    Django would ask it beforehand, with a statement that costs as much as this one. Here the key makes a second try safe:
+    Django would ask it beforehand, by a statement that costs as much as this one. Here the key makes a second try safe:
     a row that the first one stored after all is a duplicate.
     """
-    connection.health_check_done = True
+    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     try:
         return _execute(sql, parameters)
     except (InterfaceError, OperationalError):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +37,21 @@ def test_a_push_is_stored_by_one_statement(
     assert (delivery.status, delivery.attempts, delivery.webhook_type) == ("received", 0, "calendar-event")
     assert bytes(delivery.body) == b""
     assert delivery.headers["x-goog-resource-state"] == "exists"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_died_since_the_last_push_costs_none(push: Push, channel: Channel) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no connection that could die.")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", pid)
+    other.close()
+    assert push(channel).status_code == 202
+    assert Delivery.objects.count() == 1
 
 
 def test_no_secret_is_stored(push: Push, channel: Channel) -> None:
