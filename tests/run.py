@@ -32,7 +32,7 @@ def as_server_user(command: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def postgres(binaries: Path) -> Iterator[str]:
+def postgres(binaries: Path, settings: str = "-c fsync=off") -> Iterator[str]:
     """A PostgreSQL cluster of its own on a unix socket; yields the DATABASE_URL and removes everything afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="lpxgp-pg-", dir="/tmp"))  # short: a socket's path has about 100 bytes
     if os.geteuid() == 0:
@@ -40,7 +40,7 @@ def postgres(binaries: Path) -> Iterator[str]:
         os.chown(folder, account.pw_uid, account.pw_gid)
     data = folder / "data"
     initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=100"
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c max_connections=100 {settings}"
     control = [str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log")]
     start = [*control, "-o", options, "start"]
     try:
