@@ -1,6 +1,6 @@
 """The secret of each push channel. It carries a MAC of ours, so checking one costs no database query.
 
-Its form is ``<key id>.<nonce>.<MAC>``, 78 characters: below Google's 256 and Microsoft's 128.
+Its form is ``<key id>.<nonce>.<MAC>``, 78 characters: providers take 128 and more.
 """
 
 import base64
