@@ -1,11 +1,13 @@
 """What the settings page says about each link: state, counts, progress, pushes. Seven queries for all cards."""
 
 import uuid
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
@@ -16,6 +18,8 @@ from integrations.models import Channel, Integration, SetAside, SyncRun, SyncSta
 from relationships.models import User
 
 SYNC_NOW_EVERY = timedelta(seconds=30)
+# A new link's pushes are arranged within seconds; where they cannot be, the page stops asking after this.
+ARRANGED_WITHIN = timedelta(minutes=2)
 
 TONES = {
     Integration.Status.ACTIVE: "ok",
@@ -71,14 +75,43 @@ class Card:
         """Whether something is being read, or is about to be: then the card refreshes itself."""
         if self.integration is None or not self.integration.works:
             return False
-        return not self.lines or any(
+        return self.integration.resources_listed_at is None or any(
             line.state.held_by or (line.state.is_dirty and line.state.gave_up_mark < line.state.dirty_mark)
             for line in self.lines
         )
 
     @property
+    def refresh_seconds(self) -> int:
+        """How often the page asks what is new; 0 where nothing is about to change."""
+        if self.is_busy:
+            return 2
+        integration = self.integration
+        is_arranging = any(line.push.tone == "busy" for line in self.lines)
+        if integration is None or not integration.works or not is_arranging:
+            return 0
+        return 5 if integration.status_changed_at > timezone.now() - ARRANGED_WITHIN else 0
+
+    @property
+    def face(self) -> str:
+        """A mark of everything shown but counts and times: while it stays, only those are exchanged on the page."""
+        integration = self.integration
+        if integration is None:
+            return ""
+        lines = [(line.state.pk, line.state.last_error, line.state.next_attempt_at, line.push) for line in self.lines]
+        shown = (integration.sync_status, integration.reason, self.refresh_seconds, len(self.missing), lines)
+        return f"{zlib.crc32(repr(shown).encode()):x}"
+
+    @property
     def running(self) -> Sequence[Line]:
         return [line for line in self.lines if line.run and line.run.outcome == SyncRun.Outcome.RUNNING]
+
+    @property
+    def found_so_far(self) -> int:
+        return sum(line.run.found for line in self.running if line.run)
+
+    @property
+    def touchpoints_so_far(self) -> int:
+        return sum(line.run.touchpoints for line in self.running if line.run)
 
     @property
     def next_sync_at(self) -> datetime | None:
@@ -141,7 +174,10 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
     ids = [state.pk for state in states]
     newest = SyncRun.objects.filter(state__in=ids).values("state").annotate(at=Max("started_at"))
     newest_at = {row["state"]: row["at"] for row in newest}
-    runs = {run.state_id: run for run in SyncRun.objects.filter(state__in=ids, started_at__in=newest_at.values())}
+    runs = {
+        run.state_id: run
+        for run in SyncRun.objects.filter(state__in=ids, started_at__in=newest_at.values()).order_by("started_at")
+    }
     counts = {
         row["state"]: row
         for row in CalendarEvent.objects.filter(state__in=ids)
@@ -155,7 +191,9 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
     aside = dict(
         SetAside.objects.filter(state__in=ids).values("state").annotate(n=Count("pk")).values_list("state", "n")
     )
-    channels = {row.sync_state_id: row for row in Channel.objects.filter(sync_state__in=ids).order_by("created_at")}
+    # The newest counts, but one that lives counts more than its successor under way.
+    found = Channel.objects.filter(sync_state__in=ids).order_by("created_at")
+    channels = {row.sync_state_id: row for row in sorted(found, key=lambda row: row.state == Channel.State.LIVE)}
     lines: dict[uuid.UUID, list[Line]] = defaultdict(list)
     for state in states:
         count = counts.get(state.pk, {})
@@ -174,12 +212,13 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
 
 def push_words(state: SyncState, channel: Channel | None) -> Push:
     """Whether changes are pushed to us, and what is done where they are not."""
+    every = f"every {settings.POLL_MINUTES} minutes"
     if channel is None or channel.state in {Channel.State.OPENING, Channel.State.STOPPING, Channel.State.STOPPED}:
-        return Push("busy", "Changes are read every 15 minutes; instant updates are being arranged.")
+        return Push("busy", f"Changes are read {every}; instant updates are being arranged.")
     if channel.state == Channel.State.FAILED:
-        return Push("warn", f"No instant updates: {channel.error} Changes are read every 15 minutes.")
+        return Push("warn", f"No instant updates: {channel.error} Changes are read {every}.")
     if channel.state == Channel.State.EXPIRED:
-        return Push("warn", "Instant updates lapsed and are being renewed. Changes are read every 15 minutes.")
+        return Push("warn", f"Instant updates lapsed and are being renewed. Changes are read {every}.")
     if state.missed_pushes:
-        return Push("warn", "The last changes came without an announcement; the 15-minute check found them.")
-    return Push("ok", "Changes arrive at once, and are checked every 15 minutes.")
+        return Push("warn", f"The last changes came without an announcement; the check {every} found them.")
+    return Push("ok", f"Changes arrive at once, and are checked {every}.")

@@ -32,8 +32,14 @@ def settings_page(request: HttpRequest) -> HttpResponse:
 @members_only
 @require_GET
 def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One card, as htmx asks for it while something is being read."""
-    return render(request, "integrations/card.html", {"card": cards.for_integration(_own(request, pk))})
+    """What is new on a card, as htmx asks while something is being read.
+
+    Only counts and times while ``face`` is the card's own, so that a button keeps its focus and a screen reader its
+    peace; otherwise the whole card, and one sentence for the page's live region.
+    """
+    shown = cards.for_integration(_own(request, pk))
+    part = "counts" if request.GET.get("face") == shown.face else "changed"
+    return render(request, f"integrations/card_{part}.html", {"card": shown})
 
 
 @members_only
@@ -49,7 +55,9 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
         raise Http404(str(error)) from error
     except BadConfig as error:
         refused = linking.LinkRefused(
-            "This installation is not set up for it", str(error), "Its operator has to set them: see docs/google.md."
+            "This installation is not set up for it",
+            str(error),
+            f"Its operator has to set them: see docs/{provider}.md.",
         )
         return _refusal(request, refused)
     return _consent_page(

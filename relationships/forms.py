@@ -1,11 +1,21 @@
 """What members type into the pages over the domain."""
 
+import zoneinfo
+from functools import cache
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from relationships.models import Note
+
+
+@cache
+def time_zones() -> list[str]:
+    """The IANA time zones a person may live in, by name: places and UTC, no abbreviations and no offsets."""
+    places = {name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/")}
+    return sorted(places | {"UTC"})
 
 
 class SearchForm(forms.Form):
@@ -20,8 +30,12 @@ class SearchForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """A note on a touchpoint, and the follow-up that was promised in it."""
+    """A note on a touchpoint, and the follow-up that was promised in it.
 
+    ``token`` belongs to one showing of the form: the same note sent twice with it is one note.
+    """
+
+    token = forms.UUIDField(required=False, widget=forms.HiddenInput)
     text = forms.CharField(
         label="What was said",
         max_length=20_000,
@@ -40,9 +54,33 @@ class NoteForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Refuses a due date without a task, and one that has passed in the member's zone."""
         data = super().clean() or {}
+        self.errors.pop("token", None)  # a mangled one is no reason to refuse what was written
         due_on = data.get("due_on")
         if due_on and not data.get("follow_up"):
             self.add_error("follow_up", "Say what is due, or remove the date.")
         if due_on and due_on < timezone.localdate():
             self.add_error("due_on", "Choose today or a later day.")
         return data
+
+
+class ProfileForm(forms.Form):
+    """What a person may change about their own account."""
+
+    name = forms.CharField(label="Your name", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    time_zone = forms.CharField(
+        label="Time zone",
+        max_length=64,
+        help_text="Type a city, such as Zurich, and choose from the list. Every time you see here is in this zone.",
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_time_zone(self) -> str:
+        """The zone as IANA spells it, also for its city alone, and for another case or blanks."""
+        typed = self.cleaned_data["time_zone"]
+        if typed in zoneinfo.available_timezones():
+            return typed
+        wanted = typed.replace(" ", "_").casefold()
+        meant = [zone for zone in time_zones() if zone.casefold() == wanted or zone.casefold().endswith(f"/{wanted}")]
+        if len(meant) != 1:
+            raise ValidationError("No such time zone. Choose one from the list, such as Europe/Zurich.")
+        return meant[0]

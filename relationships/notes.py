@@ -1,5 +1,6 @@
 """Notes that colleagues write, and the meetings that still wait for one."""
 
+import uuid
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -35,20 +36,22 @@ def write(
     sync_to_crm: bool = False,
     follow_up: str = "",
     due_on: date | None = None,
+    token: uuid.UUID | None = None,
 ) -> Note:
     """Keep a note on a touchpoint and on everybody who was there; ``follow_up`` becomes the author's task.
 
+    The same author's same note with the same ``token``, such as a form sent by a double click, is kept once.
     Needs ``tenancy.within`` the touchpoint's company.
     """
+    said = {"text": text, "outcome": outcome, "sync_to_crm": sync_to_crm}
+    same = (author.pk, token or uuid.uuid4(), *said.values(), follow_up, due_on)
     with transaction.atomic():
-        note = Note.objects.create(
-            company_id=touchpoint.company_id,
-            touchpoint=touchpoint,
-            author=author,
-            text=text,
-            outcome=outcome,
-            sync_to_crm=sync_to_crm,
+        note, is_new = Note.objects.get_or_create(
+            pk=uuid.uuid5(touchpoint.pk, repr(same)),
+            defaults={"company_id": touchpoint.company_id, "touchpoint": touchpoint, "author": author, **said},
         )
+        if not is_new:
+            return note
         people = list(touchpoint.people.all())
         note.people.set(people)
         if follow_up:

@@ -12,4 +12,5 @@ urlpatterns = [
     path("people/<uuid:pk>/", views.person, name="person"),
     path("meetings/<uuid:pk>/", views.meeting, name="meeting"),
     path("tasks/<uuid:pk>/", views.task, name="task"),
+    path("settings/profile/", views.profile, name="profile"),
 ]

@@ -1,6 +1,7 @@
 """The members' pages over the domain. Rows come from the member's own company alone: lpxgp.middleware.Tenancy."""
 
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +21,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from relationships import addresses, briefs, notes
-from relationships.forms import NoteForm, SearchForm
+from relationships.forms import NoteForm, ProfileForm, SearchForm, time_zones
 from relationships.models import Brief, Note, Person, PersonAddress, Task, Touchpoint, User
 
 AGENDA_DAYS = 14
@@ -31,6 +32,7 @@ HISTORY_PER_PAGE = 25
 SEARCH_WORDS = 5
 BRIEFS_SHOWN = 10
 NOTES_SHOWN = 50
+NOTES_ASKED = 20
 
 MemberView = Callable[..., HttpResponse]
 
@@ -82,7 +84,7 @@ def today(request: HttpRequest) -> HttpResponse:
             "is_more": len(coming) > AGENDA_LIMIT,
             "agenda_limit": AGENDA_LIMIT,
             "agenda_days": AGENDA_DAYS,
-            "waiting": notes.waiting_for_note(member, now)[:LATEST],
+            "waiting": list(notes.waiting_for_note(member, now)[:NOTES_ASKED]),
             "latest": _rows(mine.filter(occurred_at__lte=now)[:LATEST]),
             "is_firm": is_firm,
             "now": now,
@@ -227,7 +229,7 @@ def meeting(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     touchpoint = get_object_or_404(
         Touchpoint.objects.select_related("company").prefetch_related(people, "users"), pk=pk
     )
-    form = NoteForm(request.POST if request.method == "POST" else None)
+    form = NoteForm(request.POST if request.method == "POST" else None, initial={"token": uuid.uuid4()})
     if request.method == "POST" and form.is_valid():
         notes.write(touchpoint, _member(request), **form.cleaned_data)
         messages.success(request, "Note saved.")
@@ -266,6 +268,22 @@ def task(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if row.person_id:
         return redirect(f"{reverse('relationships:person', args=[row.person_id])}?show=tasks")
     return redirect("relationships:today")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """What somebody is called, and the time zone in which pages show times to them."""
+    user = _member(request)
+    form = ProfileForm(request.POST or None, initial={"name": user.name, "time_zone": user.time_zone})
+    if request.method == "POST" and form.is_valid():
+        User.objects.filter(pk=user.pk).update(**form.cleaned_data)
+        zone = form.cleaned_data["time_zone"]
+        clock = timezone.localtime(timezone=zoneinfo.ZoneInfo(zone))
+        messages.success(request, f"Saved. It is now {clock:%H:%M} in {zone}.")
+        return redirect("relationships:profile")
+    context = {"form": form, "zones": time_zones()}
+    return render(request, "relationships/profile.html", context, status=400 if form.errors else 200)
 
 
 def _unknown_guests(touchpoint: Touchpoint) -> list[dict[str, str]]:

@@ -470,7 +470,8 @@ def test_every_page_has_one_heading_no_doubled_id_and_nothing_inline(
     meeting = make_meeting("Data room", NOON + timedelta(hours=2), people=[anna])
     pages = ["/", "/people/", reverse("relationships:person", args=[anna.pk])]
     pages += [reverse("relationships:meeting", args=[meeting.pk])]
-    pages += [reverse(name) for name in ("mfa_index", "usersessions_list", "account_change_password")]
+    names = ("relationships:profile", "mfa_index", "usersessions_list", "account_change_password")
+    pages += [reverse(name) for name in names]
     for address in pages:
         structure = Structure()
         structure.feed(page(as_alice, address))
