@@ -15,6 +15,7 @@ from integrations.contract import CalendarInfo
 from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
 from integrations.models import Channel, Integration, SyncRun, SyncState
 from relationships import tenancy
+from relationships.models import Touchpoint
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ def refresh(integration: Integration) -> Sequence[uuid.UUID]:
         Integration.objects.filter(pk=integration.pk).update(resources_listed_at=timezone.now())
         states = SyncState.objects.filter(integration=integration)
         if not states.filter(is_chosen=True).exists() and integration.resources_listed_at is None:
-            states.filter(is_primary=True).update(is_chosen=True)
+            states.filter(is_primary=True, is_gone=False).update(is_chosen=True)
         return list(states.filter(is_chosen=True).values_list("pk", flat=True))
 
 
@@ -84,9 +85,11 @@ def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> Non
     ]
     bulk.upsert(SyncState, rows, unique=["integration", "resource_type", "external_id"])
     offered = [calendar.external_id for calendar in calendars]
-    SyncState.objects.filter(integration=integration, is_gone=False).exclude(external_id__in=offered).update(
-        is_gone=True, is_chosen=False
-    )
+    states = SyncState.objects.filter(integration=integration, is_gone=False).exclude(external_id__in=offered)
+    gone = list(states.values_list("pk", flat=True))
+    if gone:
+        states.filter(pk__in=gone).update(is_gone=True, is_chosen=False)
+        _stop_pushes(gone)
 
 
 def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:
@@ -97,9 +100,13 @@ def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:
         dropped = list(states.filter(is_chosen=True).exclude(pk__in=state_ids).values_list("pk", flat=True))
         states.filter(pk__in=added).update(is_chosen=True)
         states.filter(pk__in=dropped).update(is_chosen=False, next_poll_at=None, next_attempt_at=None)
-        live = [Channel.State.OPENING, Channel.State.LIVE]
-        Channel.objects.filter(sync_state__in=dropped, state__in=live).update(state=Channel.State.STOPPING)
+        _stop_pushes(dropped)
         sync_states.poke(added, trigger=SyncRun.Trigger.MANUAL)
+
+
+def _stop_pushes(state_ids: Collection[uuid.UUID]) -> None:
+    live = [Channel.State.OPENING, Channel.State.LIVE]
+    Channel.objects.filter(sync_state__in=state_ids, state__in=live).update(state=Channel.State.STOPPING)
 
 
 def count_imported(integration: Integration) -> int:
@@ -108,20 +115,36 @@ def count_imported(integration: Integration) -> int:
 
 
 def delete_imported(integration_id: uuid.UUID) -> None:
-    """Delete the events of a disconnected grant, and hide the touchpoints that hang on them alone, in batches.
+    """Delete the events of a disconnected grant and the meetings that hang on them alone, in batches.
 
-    Notes stay: they are the company's. May be killed anywhere and run again.
+    A meeting with notes or tasks stays, hidden: these are the company's. Stops where the user reconnects meanwhile. May
+    be killed anywhere and run again.
     """
     integration = Integration.unscoped.get(pk=integration_id)
-    if integration.sync_status != Integration.Status.REVOKED:
-        return
     with tenancy.within(integration.company_id):
         rules = meetings.rules_for(integration.company_id, None)
-        events = CalendarEvent.objects.filter(state__integration=integration)
-        while batch := list(events.values_list("pk", "meeting_key")[:DELETE_BATCH]):
-            with transaction.atomic():
-                CalendarEvent.objects.filter(pk__in=[pk for pk, _ in batch]).delete()
-                meetings.record(integration.company_id, {key for _, key in batch}, rules)
+        while _is_revoked(integration_id) and _delete_batch(integration, rules):
+            pass
+        if not _is_revoked(integration_id):
+            return
         SyncState.objects.filter(integration=integration).delete()
         Integration.objects.filter(pk=integration_id).update(resources_listed_at=None, last_sync=None)
     log.info("imported.deleted", integration=str(integration_id))
+
+
+def _is_revoked(integration_id: uuid.UUID) -> bool:
+    return Integration.objects.filter(pk=integration_id, sync_status=Integration.Status.REVOKED).exists()
+
+
+def _delete_batch(integration: Integration, rules: meetings.Rules) -> bool:
+    """Delete some events with their meetings; False where none is left."""
+    events = CalendarEvent.objects.filter(state__integration=integration)
+    with transaction.atomic():
+        batch = dict(events.values_list("pk", "meeting_key")[:DELETE_BATCH])
+        CalendarEvent.objects.filter(pk__in=batch).delete()
+        keys = set(batch.values())
+        meetings.record(integration.company_id, keys, rules)
+        # A colleague's copy that declined, or is kept out, is no reason to keep what only this one told.
+        hidden = Touchpoint.objects.filter(unique_key__in=keys, cancelled_at__isnull=False)
+        hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
+    return bool(batch)
