@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 NUMBER = "X-Goog-Message-Number"
 PROCESSES = 2

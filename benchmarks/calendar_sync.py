@@ -1,0 +1,254 @@
+"""The first sync of a calendar, against a bare loop that only fetches and parses the same pages by the same session.
+
+Also: an unchanged full round against the first one and what it writes, queries per page, and peak memory.
+"""
+
+import json
+import re
+import sys
+import time
+import uuid
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from benchmarks import google_pages, report, scene, stage
+from integrations import grants
+from integrations.calendar import sync
+from integrations.calendar.models import CalendarEvent, EventGuest
+from integrations.models import RoundPage, SyncRun, SyncState
+from relationships.models import Person, PersonAddress, Touchpoint
+
+SHARES = {(50, 2500): 0.60, (50, 250): 0.85}
+"""Targets by latency and page size: share of the bare loop's speed."""
+MOST_QUERIES = 5
+"""Target: 4 for the page, 1 for the contacts."""
+RESYNC = 1.3
+FLAT = 1.1
+STORED = (
+    EventGuest,
+    CalendarEvent,
+    Touchpoint.people.through,
+    Touchpoint.organizations.through,
+    Touchpoint.users.through,
+    Touchpoint,
+    RoundPage,
+    SyncRun,
+)
+
+
+def main() -> None:
+    parser = stage.parser(__doc__, database="postgresql")
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--page-sizes", type=int, nargs="+", default=[250, 2500])
+    parser.add_argument("--latencies", type=int, nargs="+", default=[0, 50], help="milliseconds")
+    parser.add_argument("--memory-events", type=int, nargs=2, default=[10_000, 100_000])
+    parser.add_argument("--one", default="", help="only sync the state with this id, and print the peak memory")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(_one(uuid.UUID(options.one))))
+        return
+    stage.run("benchmarks.calendar_sync", options, measure)
+
+
+def measure(options: Namespace) -> stage.Result:
+    """Everything, against one page server."""
+    port = stage.free_port()
+    origin = f"http://127.0.0.1:{port}"
+    settings.PROVIDER_ORIGINS["https://www.googleapis.com"] = origin
+    with stage.process([sys.executable, str(Path(google_pages.__file__)), str(port)]):
+        stage.wait_for_port(port)
+        state = scene.link(1)[0]
+        _people(state)
+        return {
+            "speed": _speed(state, options),
+            "queries": _queries(state, options.page_sizes),
+            "memory": _memory(state, options, origin),
+        }
+
+
+def _people(state: SyncState) -> None:
+    """The contacts whom three in ten events are with."""
+    people = [Person(company_id=state.company_id, display_name=f"Partner {n}") for n in range(google_pages.KNOWN)]
+    Person.unscoped.bulk_create(people)
+    known = zip(people, google_pages.known_addresses(), strict=True)
+    PersonAddress.unscoped.bulk_create([PersonAddress.build(person, email, True) for person, email in known])
+
+
+def _speed(state: SyncState, options: Namespace) -> dict[str, Any]:
+    """Bare loop, first sync and unchanged round, in interleaved rounds."""
+    rounds = report.Rounds()
+    stands = [(latency, size) for latency in options.latencies for size in options.page_sizes]
+    for turn in range(options.rounds + 1):
+        for latency, size in stands:
+            _aim(state, options.events, size, latency)
+            numbers = _once(state, options.events)
+            # The first turn warms up: imports, prepared pages, prepared statements.
+            if turn:
+                rounds.add(f"{latency} ms, {size} a page", **numbers)
+    rows, results = [], {}
+    for (latency, size), name in zip(stands, rounds.configurations(), strict=True):
+        numbers, share = rounds.medians(name), rounds.median(name, "share")
+        wanted = SHARES.get((latency, size))
+        again = report.verdict(numbers["again"], RESYNC) if latency == 0 else ""
+        rows.append(
+            [
+                name,
+                *(options.events / numbers[column] for column in ("bare", "first", "unchanged")),
+                share,
+                report.verdict(share, wanted) if wanted else "",
+                numbers["again"],
+                again,
+                int(numbers["written"]),
+            ]
+        )
+        results[name] = numbers
+    headings = ["events/s", "bare loop", "first sync", "unchanged", "share", "target", "unchanged/first", "target"]
+    report.table([*headings, "rows written by unchanged"], rows)
+    return results
+
+
+def _aim(state: SyncState, events: int, size: int, latency: int) -> None:
+    """Point the state at another calendar, with nothing stored of it."""
+    stage.empty(*(model._meta.db_table for model in STORED))
+    SyncState.unscoped.filter(pk=state.pk).update(
+        external_id=google_pages.calendar_id(events, size, latency),
+        cursor="",
+        page_cursor="",
+        round_id=None,
+        window_start=None,
+        window_end=None,
+        last_success_at=None,
+        dirty_mark=F("dirty_mark") + 1,
+    )
+    state.refresh_from_db()
+
+
+def _once(state: SyncState, events: int) -> dict[str, float]:
+    """Seconds of each, and what follows from them. Raises AssertionError where a sync is not whole."""
+    bare = _timed(lambda: sum(len(page["items"]) for page in _bare_pages(state)))
+    first = _timed(lambda: sync.run(state.pk))
+    assert _last_run(state).changed == events, _last_run(state).error
+    guests = set(EventGuest.unscoped.values_list("pk", flat=True))
+    SyncState.unscoped.filter(pk=state.pk).update(cursor="", dirty_mark=F("dirty_mark") + 1)
+    began_at = timezone.now()
+    unchanged = _timed(lambda: sync.run(state.pk))
+    assert _last_run(state).found == events, _last_run(state).error
+    return {
+        "bare": bare,
+        "first": first,
+        "unchanged": unchanged,
+        "share": bare / first,
+        "again": first / unchanged,
+        "written": float(_written_since(began_at, guests)),
+    }
+
+
+def _timed(work: Any) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _bare_pages(state: SyncState) -> Iterator[dict[str, Any]]:
+    """What nobody can be faster than with this client: ask, parse, ask for the next one."""
+    start, end = sync.window(timezone.now())
+    asked: dict[str, Any] = {
+        "maxResults": 2500,
+        "singleEvents": "true",
+        "timeMin": start.isoformat(),
+        "timeMax": end.isoformat(),
+        "alt": "json",
+    }
+    with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
+        while True:
+            address = f"https://www.googleapis.com/calendar/v3/calendars/{state.external_id}/events"
+            page = http.get(address, params=asked).json()
+            yield page
+            if "nextPageToken" not in page:
+                return
+            asked["pageToken"] = page["nextPageToken"]
+
+
+def _last_run(state: SyncState) -> SyncRun:
+    return SyncRun.unscoped.filter(state=state).latest("started_at")
+
+
+def _written_since(moment: datetime, guests: set[uuid.UUID]) -> int:
+    """Events and touchpoints touched, and guests made anew."""
+    return (
+        CalendarEvent.unscoped.filter(updated_at__gte=moment).count()
+        + Touchpoint.unscoped.filter(updated_at__gte=moment).count()
+        + len(set(EventGuest.unscoped.values_list("pk", flat=True)) - guests)
+    )
+
+
+def _queries(state: SyncState, sizes: list[int]) -> dict[str, float]:
+    """Statements that one page more costs, changed and unchanged."""
+    results: dict[str, float] = {}
+    rows = []
+    for size in sizes:
+        counts = {"changed": list[int](), "unchanged": list[int]()}
+        for pages in (2, 4):
+            _aim(state, pages * size, size, 0)
+            counts["changed"].append(_counted(state))
+            SyncState.unscoped.filter(pk=state.pk).update(cursor="", dirty_mark=F("dirty_mark") + 1)
+            counts["unchanged"].append(_counted(state))
+        for kind, (two, four) in counts.items():
+            results[f"{size} a page, {kind}"] = (four - two) / 2
+            target = report.verdict((four - two) / 2, MOST_QUERIES, is_floor=False)
+            rows.append([f"{size} a page, {kind}", (four - two) / 2, target])
+    report.table(["", "queries per page", "target"], rows)
+    return results
+
+
+def _counted(state: SyncState) -> int:
+    with CaptureQueriesContext(connection) as seen:
+        sync.run(state.pk)
+    # BEGIN and COMMIT, which only SQLite's backend reports, are no queries.
+    return sum(1 for query in seen if not re.match(r"BEGIN|COMMIT|SAVEPOINT|RELEASE", query["sql"]))
+
+
+def _memory(state: SyncState, options: Namespace, origin: str) -> dict[str, Any]:
+    """Peak memory of a first sync in a process of its own."""
+    peaks: dict[int, float] = {}
+    rows = []
+    for events in options.memory_events:
+        _aim(state, events, max(options.page_sizes), 0)
+        found = stage.alone(
+            "benchmarks.calendar_sync",
+            *("--one", str(state.pk)),
+            PROVIDER_ORIGINS=json.dumps({"https://www.googleapis.com": origin}),
+        )
+        assert CalendarEvent.unscoped.count() == events
+        peaks[events] = found["peak_mb"]
+        rows.append([f"{events:,} events, {max(options.page_sizes)} a page", found["peak_mb"], found["seconds"], ""])
+    few, many = (peaks[events] for events in options.memory_events)
+    rows.append(["growth", many / few, "", report.verdict(many / few, FLAT, is_floor=False)])
+    report.table(["", "peak MB", "seconds", "target"], rows)
+    return {"peak_mb": peaks, "growth": round(many / few, 3)}
+
+
+def _one(state_id: uuid.UUID) -> dict[str, float]:
+    """Sync until clean: a long first sync gives its worker back now and then."""
+    begun = time.perf_counter()
+    while SyncState.unscoped.filter(pk=state_id, dirty_mark__gt=F("done_mark")).exists():
+        sync.run(state_id)
+        failed = SyncState.unscoped.filter(pk=state_id, failures__gt=0).values_list("last_error", flat=True).first()
+        assert failed is None, failed
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    assert found is not None, "only Linux tells a process its peak memory"
+    return {"peak_mb": int(found[1]) / 1024, "seconds": round(time.perf_counter() - begun, 2)}
+
+
+if __name__ == "__main__":
+    main()
