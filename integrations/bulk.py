@@ -30,17 +30,17 @@ def upsert(
     rows = list({tuple(str(row[name]) for name in unique): row for row in rows}.values())
     if not rows:
         return []
-    fields = model._meta.concrete_fields
-    conflict = [_quoted(model._meta.get_field(name).column) for name in unique]
+    fields: Sequence[Any] = model._meta.concrete_fields
+    conflict = [_quoted(_field(model, name).column) for name in unique]
     given = [_quoted(field.column) for field in fields if field.name in rows[0] and field.name not in unique]
     table = _quoted(model._meta.db_table)
     columns = ", ".join(_quoted(field.column) for field in fields)
     sql = f"INSERT INTO {table} ({columns}) {_select(fields)} ON CONFLICT ({', '.join(conflict)})"
     sql += f" DO UPDATE SET {', '.join(f'{column} = EXCLUDED.{column}' for column in given)}"
     if changed_by:
-        column = _quoted(model._meta.get_field(changed_by).column)
+        column = _quoted(_field(model, changed_by).column)
         sql += f" WHERE {table}.{column} <> EXCLUDED.{column} OR EXCLUDED.{column} = ''"
-    back = [model._meta.get_field(name) for name in returning]
+    back = [_field(model, name) for name in returning]
     if back:
         sql += " RETURNING " + ", ".join(_quoted(field.column) for field in back)
     document = json.dumps(
@@ -90,6 +90,10 @@ def _value(field: Any, value: Any) -> Any:
     if connection.vendor == "sqlite":
         return field.get_db_prep_save(value, connection)
     return value
+
+
+def _field(model: type[models.Model], name: str) -> Any:
+    return model._meta.get_field(name)
 
 
 def _quoted(name: str) -> str:

@@ -287,7 +287,7 @@ def _failed(held: Held, error: Exception) -> None:
     gives_up = isinstance(error, Permanent) or failures >= MAX_ATTEMPTS
     wait = back_off(failures, error.retry_after if isinstance(error, Temporary) else None)
     message = _words(error)
-    changes = {"held_by": None, "held_until": None, "failures": failures, "last_error": message}
+    changes: dict[str, Any] = {"held_by": None, "held_until": None, "failures": failures, "last_error": message}
     if isinstance(error, NeedsReconnect):
         changes |= {"failures": 0, "last_error": ""}
     elif gives_up:

@@ -134,7 +134,7 @@ def _store(held: runs.Held, page: EventPage, rules: meetings.Rules) -> None:
         skipped.update(verdicts)
         if not state.cursor and state.round_id:
             # With those that cannot be read: they are not deleted.
-            ids = [one.external_id for one in (*events, *page.unreadable)]
+            ids = [copy.external_id for copy in events] + [item.external_id for item in page.unreadable]
             RoundPage.objects.create(
                 company_id=state.company_id, state=state, round_id=state.round_id, external_ids=ids
             )

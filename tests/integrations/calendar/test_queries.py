@@ -94,7 +94,7 @@ def measured(
     elif what == "a third changed":
         google.put(ALICE, *many(count, "Changed", every=3))
     elif what == "cancelled":
-        google.cancel(ALICE, *[event["id"] for event in many(count)])  # type: ignore[misc]
+        google.cancel(ALICE, *[str(event["id"]) for event in many(count)])
     sync(state, run_jobs)
     return page.take()
 

@@ -30,7 +30,7 @@ def test_linking_reads_the_window_and_finds_the_meetings(google: Google, link: L
     assert (run.kind, run.trigger, run.outcome, run.error) == ("first", "link", "done", "")
     assert state.cursor
     assert state.done_mark == state.dirty_mark
-    with tenancy.within(alice.company_id):
+    with tenancy.within(state.company_id):
         verdicts = dict(CalendarEvent.objects.values_list("external_id", "verdict"))
         assert verdicts == {
             "past": "meeting",

@@ -318,7 +318,7 @@ def test_pausing_stops_a_sync_at_its_next_page_and_resuming_goes_on(
     assert len(events_of(state)) == 2
     assert SyncState.unscoped.get(pk=state.pk).held_by is None
 
-    with tenancy.within(alice.company_id), transaction.atomic():
+    with tenancy.within(state.company_id), transaction.atomic():
         linking.resume(integration)
     run_jobs()
 
