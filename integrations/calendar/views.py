@@ -1,7 +1,8 @@
 """Why is this meeting here, or not? Every event read from the member's calendars, with the rule that decided."""
 
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import DateTimeField, Q
+from django.db.models.functions import Cast, Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -18,14 +19,16 @@ EVENTS_PER_PAGE = 50
 @require_GET
 def events(request: HttpRequest) -> HttpResponse:
     """The member's own events, newest first, by words and by verdict."""
-    words = request.GET.get("q", "").strip()[:100]
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:100]  # PostgreSQL takes no NUL
     verdict = request.GET.get("verdict", "")
     rows = CalendarEvent.objects.filter(state__integration__user=request.user.pk)
     if words:
         rows = rows.filter(Q(title__icontains=words) | Q(guests__email__icontains=words.lower())).distinct()
     if verdict in CalendarEvent.Verdict.values:
         rows = rows.filter(verdict=verdict)
-    rows = rows.select_related("state").order_by("-starts_at", "-starts_on", "pk")
+    # All-day events among the timed ones, alike on every database.
+    begins = Coalesce("starts_at", Cast("starts_on", DateTimeField()))
+    rows = rows.select_related("state").annotate(begins=begins).order_by("-begins", "pk")
     page = Paginator(rows, EVENTS_PER_PAGE).get_page(request.GET.get("page"))
     found = Touchpoint.objects.filter(unique_key__in=[event.meeting_key for event in page], cancelled_at=None)
     touchpoints = dict(found.values_list("unique_key", "pk"))
