@@ -89,14 +89,17 @@ def _ask(state: SyncState, channel: Channel) -> None:
             http, state.external_id, channel.channel_id, unseal(channel), address, timezone.now() + LIFETIME
         )
     life = opened.expires_at - timezone.now()
-    Channel.unscoped.filter(pk=channel.pk, state=Channel.State.OPENING).update(
+    row = Channel.unscoped.filter(pk=channel.pk)
+    row.update(resource_id=opened.resource_id, resource_uri=opened.resource_uri, expires_at=opened.expires_at)
+    is_wanted = row.filter(state=Channel.State.OPENING).update(
         state=Channel.State.LIVE,
-        resource_id=opened.resource_id,
-        resource_uri=opened.resource_uri,
-        expires_at=opened.expires_at,
         # At half of its life, so that days of trouble pass before one lapses.
         renew_at=timezone.now() + timedelta(seconds=clock.jittered(life.total_seconds() / 2)),
     )
+    if not is_wanted:
+        # Disconnected, or given up as too slow, while the provider answered.
+        row.update(state=Channel.State.STOPPING)
+        stop(row.select_related("integration", "sync_state").get())
 
 
 def renew_due() -> int:

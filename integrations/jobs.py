@@ -51,10 +51,11 @@ def tell_stale() -> None:
 
 
 def sweep() -> None:
-    """Queue what is due: polls, retries, pokes whose job was lost; end grants whose provider was in trouble."""
+    """Queue what is due: polls, retries, pokes whose job was lost; finish disconnects, and begin those of leavers."""
     sync_states.queue_due()
-    for pk in Integration.unscoped.filter(is_revocation_due=True).values_list("pk", flat=True):
-        async_task("integrations.jobs.end_grant", str(pk))
+    linking.end_of_inactive()
+    for integration in Integration.unscoped.filter(Q(is_revocation_due=True) | Q(is_deletion_due=True)):
+        linking.queue_ends(integration)
     unlisted = Integration.unscoped.filter(
         Q(resources_listed_at__isnull=True) | Q(resources_listed_at__lt=timezone.now() - resources.LIST_EVERY),
         sync_status__in=["active", "syncing", "error"],

@@ -40,6 +40,10 @@ class LinkRefused(Exception):
         self.provider, self.integration_type = provider, integration_type
 
 
+class OtherAccount(LinkRefused):
+    """The consent is another account's than the one that was linked before."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the provider sent back with the browser."""
@@ -51,11 +55,15 @@ class Answer:
 
 
 def begin(user: User, provider_slug: str, integration_type: str, session: SessionBase) -> str:
-    """Remember a consent that begins, and the address to send the browser to. Raises LookupError or BadConfig."""
+    """Remember a consent that begins, and the address to send the browser to.
+
+    Raises LookupError, BadConfig, or LinkRefused while an earlier link is still being ended.
+    """
     service = providers.service(provider_slug, integration_type)
     config = providers.client_config(provider_slug)
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     existing = _existing(user, provider_slug, integration_type)
+    _check_ended(existing, service, provider_slug)
     attempt = LinkAttempt(
         company_id=tenancy.current_company_id(),
         user=user,
@@ -63,7 +71,6 @@ def begin(user: User, provider_slug: str, integration_type: str, session: Sessio
         integration_type=integration_type,
         state_digest=_digest(state),
         session_digest=_digest(_session_secret(session)),
-        reconnects=existing,
         expires_at=timezone.now() + timedelta(minutes=CONSENT_MINUTES),
     )
     attempt.encrypted_verifier = tokens.encrypt(verifier.encode(), purpose="pkce", context=str(attempt.pk))
@@ -94,10 +101,11 @@ def finish(user: User, provider_slug: str, answer: Answer, session: SessionBase)
     except IntegrationError as error:
         raise _refused(service, provider_slug, "That did not work", str(error), "Start again.") from error
     _check_granted(service, provider_slug, granted)
-    _check_account(attempt, service, provider_slug, account, granted)
-    integration = _store(attempt, service, account, granted)
-    async_task("integrations.jobs.after_link", str(integration.pk))
-    return integration
+    try:
+        return _store(user, service, provider_slug, account, granted)
+    except OtherAccount:
+        _drop(provider_slug, account, granted)
+        raise
 
 
 def _existing(user: User, provider_slug: str, integration_type: str) -> Integration | None:
@@ -164,23 +172,31 @@ def _check_granted(service: Service, provider_slug: str, granted: Tokens) -> Non
         )
 
 
-def _check_account(
-    attempt: LinkAttempt, service: Service, provider_slug: str, account: Account, granted: Tokens
-) -> None:
-    """A reconnect keeps cursors and history, so it must be the same account."""
-    before = attempt.reconnects
-    if before is None or before.external_account_id == account.id:
+def _check_ended(before: Integration | None, service: Service, provider_slug: str) -> None:
+    """A new grant must not meet the end of the old one: revoking that would end both, deleting its data too."""
+    if before is not None and (before.is_revocation_due or before.is_deletion_due):
+        raise _refused(
+            service,
+            provider_slug,
+            f"{service.label} is still being disconnected",
+            "The last link is just being ended, which takes a moment.",
+            "Nothing was linked. Start again in a minute.",
+        )
+
+
+def _check_account(before: Integration, service: Service, provider_slug: str, account: Account) -> None:
+    """A reconnect keeps cursors and history, so it must be the same account. Raises OtherAccount."""
+    if before.external_account_id == account.id:
         return
     if before.sync_status == Integration.Status.REVOKED and not SyncState.objects.filter(integration=before).exists():
         return
-    _drop(provider_slug, account, granted)
-    raise _refused(
-        service,
-        provider_slug,
+    raise OtherAccount(
         "That is another account",
         f"You linked {before.account_address} before, and now consented as {account.address}.",
         f"Start again and choose {before.account_address}. To use the other, disconnect this one and delete its "
         "imported data first.",
+        provider_slug,
+        service.type,
     )
 
 
@@ -196,21 +212,19 @@ def _drop(provider_slug: str, account: Account, granted: Tokens) -> None:
         log.warning("link.drop_failed", provider=provider_slug, why=str(error))
 
 
-def _store(attempt: LinkAttempt, service: Service, account: Account, granted: Tokens) -> Integration:
-    """Save the grant. A reconnected one keeps its id, cursors, channels and history."""
-    now = timezone.now()
+def _store(user: User, service: Service, provider_slug: str, account: Account, granted: Tokens) -> Integration:
+    """Save the grant, and have it read. A reconnected one keeps its id, cursors, channels and history."""
     with transaction.atomic():
-        integration = attempt.reconnects or Integration(
-            company_id=attempt.company_id,
-            user_id=attempt.user_id,
-            provider=attempt.provider,
-            integration_type=attempt.integration_type,
+        # Two tabs may come back at once: one after the other, and the second finds what the first has stored.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        integration = _reconnected(user, service, provider_slug, account) or Integration(
+            company_id=tenancy.current_company_id(), user=user, provider=provider_slug, integration_type=service.type
         )
         refresh_token = granted.refresh_token or _old_refresh_token(integration, account)
         if not refresh_token:
             raise _refused(
                 service,
-                attempt.provider,
+                provider_slug,
                 "No lasting access was given",
                 "The provider sent no refresh token, so the link would end within the hour.",
                 f"Remove this app at {service.provider_page}, then start again.",
@@ -220,13 +234,28 @@ def _store(attempt: LinkAttempt, service: Service, account: Account, granted: To
         integration.expires_at, integration.scopes = granted.expires_at, list(granted.scopes)
         integration.external_account_id, integration.account_address = account.id, account.address
         integration.sync_status, integration.reason = Integration.Status.ACTIVE, ""
-        integration.status_changed_at, integration.told_at = now, None
-        integration.is_revocation_due = False
+        integration.status_changed_at, integration.told_at = timezone.now(), None
         integration.lease = integration.lease_until = None
         integration.version += 1
         integration.save()
-        SyncState.objects.filter(integration=integration).update(next_attempt_at=None, failures=0, queued_at=None)
+        async_task("integrations.jobs.after_link", str(integration.pk))
     return integration
+
+
+def _reconnected(user: User, service: Service, provider_slug: str, account: Account) -> Integration | None:
+    """The user's earlier link, locked and with its calendars due; None where there is none. Raises LinkRefused."""
+    before = _existing(user, provider_slug, service.type)
+    if before is None:
+        return None
+    # Its calendars are locked first and it second, as by a sync that ends: so neither waits for the other. They are
+    # due now, whether or not they can be listed again.
+    states = SyncState.objects.filter(integration=before)
+    states.update(next_attempt_at=None, failures=0, queued_at=None)
+    states.filter(is_chosen=True).update(next_poll_at=timezone.now())
+    before = Integration.objects.select_for_update(no_key=True).get(pk=before.pk)
+    _check_ended(before, service, provider_slug)
+    _check_account(before, service, provider_slug, account)
+    return before
 
 
 def _old_refresh_token(integration: Integration, account: Account) -> str:
@@ -259,47 +288,77 @@ def poke_all(integration: Integration, trigger: str) -> None:
     sync_states.poke(list(chosen.values_list("pk", flat=True)), trigger=trigger)
 
 
-def disconnect(integration: Integration, is_data_deleted: bool) -> None:
+def disconnect(integration: Integration, is_data_deleted: bool, reason: str = "You disconnected it.") -> None:
     """End the link: syncs stop now; a job stops the channels, revokes the grant and deletes the tokens.
 
-    Imported data stays unless ``is_data_deleted``.
+    Imported data stays unless ``is_data_deleted``. Needs ``tenancy.within`` its company.
     """
     with transaction.atomic():
-        Integration.objects.filter(pk=integration.pk).update(
-            sync_status=Integration.Status.REVOKED,
-            reason="You disconnected it.",
-            status_changed_at=timezone.now(),
-            is_revocation_due=bool(integration.encrypted_tokens),
+        # First the calendars, whose holds end here: what a sync has not stored yet is never stored.
+        SyncState.objects.filter(integration=integration).update(
+            next_poll_at=None, next_attempt_at=None, held_by=None, held_until=None
         )
         channels.want_stopped(integration)
-        SyncState.objects.filter(integration=integration).update(next_poll_at=None, next_attempt_at=None)
+        row = Integration.objects.select_for_update(no_key=True).get(pk=integration.pk)
+        row.sync_status, row.reason, row.status_changed_at = Integration.Status.REVOKED, reason, timezone.now()
+        row.is_revocation_due = bool(row.encrypted_tokens)
+        row.is_deletion_due = row.is_deletion_due or is_data_deleted
+        row.save(update_fields=["sync_status", "reason", "status_changed_at", "is_revocation_due", "is_deletion_due"])
+        queue_ends(row)
+
+
+def queue_ends(integration: Integration) -> None:
+    """Queue what is left to do for a link that was disconnected."""
+    if integration.is_revocation_due:
         async_task("integrations.jobs.end_grant", str(integration.pk))
-        if is_data_deleted:
-            async_task("integrations.jobs.delete_imported", str(integration.pk))
+    if integration.is_deletion_due:
+        async_task("integrations.jobs.delete_imported", str(integration.pk))
+
+
+def end_of_inactive() -> None:
+    """Disconnect the accounts of members whose sign-in was switched off: they could not do it themselves any more."""
+    rows = Integration.unscoped.filter(user__is_active=False).exclude(sync_status=Integration.Status.REVOKED)
+    for integration in rows:
+        with tenancy.within(integration.company_id):
+            disconnect(integration, is_data_deleted=False, reason="The member's sign-in was switched off.")
 
 
 def end_grant(integration_id: uuid.UUID) -> None:
     """Stop channels, revoke at the provider, delete the tokens. May run twice; trouble is retried for a day."""
     integration = Integration.unscoped.get(pk=integration_id)
+    is_late = timezone.now() - integration.status_changed_at >= REVOKE_FOR
+    stopping = Channel.unscoped.filter(integration=integration, state=Channel.State.STOPPING)
+    if not integration.is_revocation_due:
+        return
+    for channel in stopping.select_related("integration", "sync_state"):
+        channels.stop(channel)
+    if stopping.exists() and not is_late:
+        return
+    # Read again: stopping a channel may have refreshed the tokens, and another job may have been quicker.
+    integration.refresh_from_db()
     if not integration.is_revocation_due:
         return
     try:
-        for channel in Channel.unscoped.filter(integration=integration, state=Channel.State.STOPPING):
-            channels.stop(channel)
         _revoke(integration)
     except Temporary as error:
-        if timezone.now() - integration.status_changed_at < REVOKE_FOR:
-            log.warning("disconnect.retry", integration=str(integration_id), why=str(error))
+        log.warning("disconnect.retry", integration=str(integration_id), why=str(error))
+        if not is_late:
             return
-    Channel.unscoped.filter(integration=integration, state=Channel.State.STOPPING).update(state=Channel.State.STOPPED)
-    Integration.unscoped.filter(pk=integration_id, sync_status=Integration.Status.REVOKED).update(
-        encrypted_tokens=b"", expires_at=None, is_revocation_due=False, version=integration.version + 1
-    )
+    stopping.update(state=Channel.State.STOPPED)
+    # Only while they are the tokens that were revoked: newer ones are ended by the next sweep.
+    Integration.unscoped.filter(
+        pk=integration_id, sync_status=Integration.Status.REVOKED, version=integration.version
+    ).update(encrypted_tokens=b"", expires_at=None, is_revocation_due=False, version=integration.version + 1)
 
 
 def _revoke(integration: Integration) -> None:
     """End the grant at the provider, unless another link of the same account hangs on the same consent."""
     provider = providers.get(integration.provider)
+    others = Integration.unscoped.filter(
+        provider=integration.provider, external_account_id=integration.external_account_id
+    )
+    if others.exclude(pk=integration.pk).exclude(sync_status=Integration.Status.REVOKED).exists():
+        return
     try:
         values = grants.unseal(integration)
     except tokens.CannotDecrypt as error:

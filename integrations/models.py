@@ -48,6 +48,9 @@ class Integration(TenantModel):
     resources_listed_at = models.DateTimeField(null=True, help_text="When its calendars were last listed.")
     resources_tried_at = models.DateTimeField(null=True)
     is_revocation_due = models.BooleanField(default=False, help_text="Disconnected here, still to be revoked there.")
+    is_deletion_due = models.BooleanField(
+        default=False, help_text="What was imported through it is still to be deleted."
+    )
 
     class Meta:
         db_table = "user_integrations"
@@ -277,7 +280,6 @@ class LinkAttempt(TenantModel):
         max_length=64, help_text="SHA-256 of a secret that only this browser session holds."
     )
     encrypted_verifier = models.BinaryField(help_text="The PKCE verifier, encrypted.")
-    reconnects = models.ForeignKey(Integration, on_delete=models.CASCADE, null=True, related_name="+")
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -117,18 +117,21 @@ def count_imported(integration: Integration) -> int:
 def delete_imported(integration_id: uuid.UUID) -> None:
     """Delete the events of a disconnected grant and the meetings that hang on them alone, in batches.
 
-    A meeting with notes or tasks stays, hidden: these are the company's. Stops where the user reconnects meanwhile. May
-    be killed anywhere and run again.
+    A meeting with notes or tasks stays, hidden: these are the company's. Stops where the account is no longer
+    disconnected. May be killed anywhere and run again: the sweep does so while ``is_deletion_due``.
     """
     integration = Integration.unscoped.get(pk=integration_id)
     with tenancy.within(integration.company_id):
         rules = meetings.rules_for(integration.company_id, None)
         while _is_revoked(integration_id) and _delete_batch(integration, rules):
             pass
-        if not _is_revoked(integration_id):
-            return
-        SyncState.objects.filter(integration=integration).delete()
-        Integration.objects.filter(pk=integration_id).update(resources_listed_at=None, last_sync=None)
+        # While channels are still to be stopped their rows must last: the sweep comes back until they are.
+        ready = Integration.objects.filter(pk=integration_id, sync_status="revoked", is_revocation_due=False)
+        with transaction.atomic():
+            SyncState.objects.filter(integration__in=ready).delete()
+            done = ready.update(is_deletion_due=False, resources_listed_at=None, last_sync=None)
+    if not done:
+        return
     log.info("imported.deleted", integration=str(integration_id))
 
 

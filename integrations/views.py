@@ -53,6 +53,8 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
             return HttpResponse(status=303, headers={"Location": address})
     except LookupError as error:
         raise Http404(str(error)) from error
+    except linking.LinkRefused as why:
+        return _refusal(request, why)
     except BadConfig as error:
         refused = linking.LinkRefused(
             "This installation is not set up for it",

@@ -74,6 +74,9 @@ OAUTH_ERRORS: dict[str, tuple[type[IntegrationError], str]] = {
     "unauthorized_client": (BadConfig, "Google does not allow this installation's client to do that."),
     "deleted_client": (BadConfig, "This installation's client was deleted at Google."),
     "redirect_uri_mismatch": (BadConfig, "Google does not know this installation's return address."),
+    "rate_limit_exceeded": (RateLimited, "Google's token service asked us to slow down."),
+    "temporarily_unavailable": (Temporary, "Google's token service has trouble of its own."),
+    "internal_failure": (Temporary, "Google's token service has trouble of its own."),
     "admin_policy_enforced": (NeedsReconnect, "Your Google Workspace administrator no longer allows this access."),
 }
 
@@ -241,22 +244,17 @@ class Google:
                 answer = oauth.refresh_token(TOKEN_URL, **fields)
             else:
                 answer = oauth.fetch_token(TOKEN_URL, grant_type=grant_type, **fields)
+            return _tokens(answer)
         except OAuthError as error:
-            kind, message = OAUTH_ERRORS.get(error.error, (Permanent, f"Google refused ({error.error})."))
+            kind, message = OAUTH_ERRORS.get(
+                str(error.error), (Permanent, f"Google refused ({str(error.error)[:80]}).")
+            )
             raise kind(message) from error
         except requests.HTTPError as error:
             raise Temporary("Google's token service has trouble of its own.") from error
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            # authlib expects an object of plain values, and stumbles over anything else.
             raise Temporary("The answer of Google's token service could not be read.") from error
-        if not answer.get("access_token"):
-            raise Temporary("Google's token service sent no access token.")
-        return Tokens(
-            access_token=answer["access_token"],
-            # authlib hands the old refresh token back where the reply has none; storing it again changes nothing.
-            refresh_token=answer.get("refresh_token"),
-            expires_at=datetime.now(UTC) + timedelta(seconds=float(answer.get("expires_in", 3600))),
-            scopes=tuple(str(answer.get("scope", "")).split()),
-        )
 
     def account(self, http: requests.Session, access_token: str) -> Account:
         """Whose grant it is, from the OpenID Connect user-info address."""
@@ -305,6 +303,19 @@ class Google:
         if state == "sync":
             return Notice(is_change=False, detail="Google confirmed that it will push.")
         return Notice(is_change=False, detail=f"Google sent the state {state[:40]!r}, which means nothing to us.")
+
+
+def _tokens(answer: Mapping[str, Any]) -> Tokens:
+    """The token service's answer in our words. Raises Temporary where it holds no token."""
+    if not answer.get("access_token"):
+        raise Temporary("Google's token service sent no access token.")
+    return Tokens(
+        access_token=answer["access_token"],
+        # authlib hands the old refresh token back where the reply has none; storing it again changes nothing.
+        refresh_token=answer.get("refresh_token"),
+        expires_at=datetime.now(UTC) + timedelta(seconds=float(answer.get("expires_in", 3600))),
+        scopes=tuple(str(answer.get("scope", "")).split()),
+    )
 
 
 provider = Google()

@@ -14,7 +14,7 @@ from integrations import grants, jobs
 from integrations.errors import BadConfig, NeedsReconnect, Temporary
 from integrations.models import Integration, SyncState
 from relationships.models import User
-from tests.integrations.calendar.test_sync import at, meeting, sync
+from tests.integrations.calendar.scene import at, meeting, sync
 from tests.pretend_google import Google, Link, state_of
 
 
