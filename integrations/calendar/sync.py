@@ -43,11 +43,20 @@ def _read(held: runs.Held) -> None:
         _extend_window(held, rules)
     else:
         _begin_round(held)
+    is_resumed = bool(held.state.page_cursor)
+    _read_pages(held, rules)
+    _end_round(held, rules)
+    if is_resumed and held.state.cursor:
+        # The later pages of a round know nothing of what changed since its first: the pushes of that are ours too.
+        _read_pages(held, rules)
+
+
+def _read_pages(held: runs.Held, rules: meetings.Rules) -> None:
+    """Store page after page; raises OutOfTime between two of them."""
     for page in _pages(held, _request(held.state)):
         _store(held, page, rules)
         if page.next_page:
             runs.check_time(held)
-    _end_round(held, rules)
 
 
 def _request(state: SyncState) -> PageRequest:

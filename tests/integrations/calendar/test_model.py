@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from integrations import sync_states
@@ -156,6 +156,14 @@ def steps(body: dict[str, Any]) -> list[timedelta]:
 
 
 @given(steps=st.lists(EDIT, min_size=3, max_size=14))
+@example(
+    steps=[
+        ("series", "daily", 7, 5),
+        ("series", "daily", 13, 3),
+        ("fault", "malformed_json", 1),
+        ("series", "daily", 8, 3),
+    ]
+)
 @settings(
     deadline=None,
     max_examples=8,

@@ -8,7 +8,7 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import linking, runs, sync_states
+from integrations import linking, outbound, runs, sync_states
 from integrations.calendar import google as adapter
 from integrations.calendar import sync as calendar_sync
 from integrations.models import RoundPage, SyncRun, SyncState
@@ -39,11 +39,6 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "PAGE_SIZE", 2)
 
 
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrations.outbound.READ_SECONDS", 0.3)
-
-
 def later(run_jobs: RunJobs, **delta: float) -> None:
     """Let time go by and do what is due then, as the sweep does."""
     with time_machine.travel(timezone.now() + timedelta(**delta), tick=True):
@@ -56,17 +51,25 @@ def later(run_jobs: RunJobs, **delta: float) -> None:
 )
 @pytest.mark.parametrize("is_first", [True, False], ids=["first sync", "delta"])
 def test_a_fault_in_the_middle_keeps_what_is_stored_and_goes_on_from_there(
-    google: Google, link: Link, alice: User, run_jobs: RunJobs, kind: str, is_first: bool
+    google: Google,
+    link: Link,
+    alice: User,
+    run_jobs: RunJobs,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    is_first: bool,
 ) -> None:
+    if kind == "timeout":
+        monkeypatch.setattr(outbound, "READ_SECONDS", 2.0)
     events = [meeting(f"event{number}", at(number), ALICE, LP) for number in range(9)]
     if is_first:
         google.put(ALICE, *events)
-        google.fault(LIST, kind, after=2, seconds=2)
+        google.fault(LIST, kind, after=2, seconds=6)
         state = state_of(link(alice))
     else:
         state = state_of(link(alice))
         google.put(ALICE, *events)
-        google.fault(LIST, kind, after=2, seconds=2)
+        google.fault(LIST, kind, after=2, seconds=6)
         sync(state, run_jobs)
 
     state.refresh_from_db()
@@ -84,7 +87,8 @@ def test_a_fault_in_the_middle_keeps_what_is_stored_and_goes_on_from_there(
 
     state.refresh_from_db()
     assert last_run(state).outcome == "done"
-    assert google.requests_of(LIST) - asked == 3
+    # Three pages, and what changed since the first of them.
+    assert google.requests_of(LIST) - asked == 4
     assert live(state) == listed(google, ALICE).keys()
     assert len(meetings_of(state)) == 9
     assert (state.page_cursor, state.failures, state.last_error) == ("", 0, "")
@@ -138,6 +142,21 @@ def test_events_deleted_while_a_round_was_interrupted_are_found(
     sync(state, run_jobs)
 
     assert live(state) == listed(google, ALICE).keys() == {f"event{number}" for number in (1, 2, 3, 4)}
+
+
+def test_a_change_made_while_a_round_was_interrupted_is_found_by_the_run_that_ends_it(
+    google: Google, link: Link, alice: User, run_jobs: RunJobs
+) -> None:
+    state = state_of(link(alice))
+    google.put(ALICE, *[meeting(f"event{number}", at(number), ALICE, LP) for number in range(6)])
+    google.fault(LIST, "error_500", after=1)
+    sync(state, run_jobs)
+    google.put(ALICE, meeting("event1", at(20), ALICE, LP), meeting("late", at(21), ALICE, LP))
+
+    sync(state, run_jobs)
+
+    assert live(state) == listed(google, ALICE).keys()
+    assert meetings_of(state)["Meeting event1"].occurred_at == at(20)
 
 
 def test_a_worker_killed_between_the_last_page_and_the_end_of_the_round(
