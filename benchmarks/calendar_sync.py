@@ -5,7 +5,6 @@ Also: an unchanged full round against the first one and what it writes, queries 
 
 import json
 import re
-import sys
 import time
 import uuid
 from argparse import Namespace
@@ -64,7 +63,7 @@ def measure(options: Namespace) -> stage.Result:
     port = stage.free_port()
     origin = f"http://127.0.0.1:{port}"
     settings.PROVIDER_ORIGINS["https://www.googleapis.com"] = origin
-    with stage.process([sys.executable, str(Path(google_pages.__file__)), str(port)]):
+    with stage.process([*stage.python(google_pages), str(port)]):
         stage.wait_for_port(port)
         state = scene.link(1)[0]
         _people(state)

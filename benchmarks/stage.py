@@ -15,6 +15,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -116,6 +117,11 @@ def process(arguments: list[str], **environment: str) -> Iterator[psutil.Process
 def manage(command: str, *arguments: str) -> list[str]:
     """The command line of a management command."""
     return [sys.executable, "manage.py", command, *arguments]
+
+
+def python(module: ModuleType) -> list[str]:
+    """The command line of a module of ours that needs no Django."""
+    return [sys.executable, str(module.__file__)]
 
 
 @contextlib.contextmanager
