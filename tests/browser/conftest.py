@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -75,7 +76,7 @@ def visit(chromium: Browser, live_server: LiveServer, origins: None) -> Iterator
     said: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def visit(user: User | None = None, width: int = 1280, browser: Browser = chromium, **options: str) -> Page:
+    def visit(user: User | None = None, width: int = 1280, browser: Browser = chromium, **options: Any) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 800}, base_url=live_server.url, reduced_motion="reduce", **options
         )

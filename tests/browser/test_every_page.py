@@ -33,7 +33,7 @@ def places(linked: Integration, lena: Person, alice: User) -> list[str]:
     """Every address that answers alice's GET with a page, with something on each."""
     coming = Touchpoint.unscoped.get(title="Data room")
     Touchpoint.unscoped.filter(pk=coming.pk).update(title=LONG, join_url="https://meet.example/abc")
-    with tenancy.within(alice.company_id):
+    with tenancy.within(linked.company_id):
         briefs.make(coming.pk)
     rows = {"integrations": linked.pk, "relationships:person": lena.pk, "relationships:meeting": coming.pk}
     client = Client()
