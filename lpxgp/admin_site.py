@@ -1,10 +1,13 @@
 """The admin of the staff: entered by the one sign-in page, with third parties' tables hidden or read-only."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.options import TO_FIELD_VAR
+from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
@@ -26,6 +29,11 @@ READ_ONLY = {
     "socialaccount.socialaccount": ["user", "provider", "last_login", "date_joined"],
     "usersessions.usersession": ["user", "created_at", "last_seen_at", "ip"],
 }
+
+LONGEST_SEARCH = 1000
+"""Characters; SQLite refuses patterns of 50,000."""
+
+AdminView = Callable[..., HttpResponse]
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -71,6 +79,19 @@ class Site(AdminSite):
                 super().register(model, ReadOnlyAdmin)
             elif model._meta.label_lower not in HIDDEN:
                 super().register(model, admin_class, **options)
+
+    def admin_view(self, view: AdminView, cacheable: bool = False) -> AdminView:  # type: ignore[override]
+        """Answers 400 to parameters that Django's admin takes as they are and fails on."""
+
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if any(given.get(TO_FIELD_VAR) == "" for given in (request.GET, request.POST)):
+                raise BadRequest("No field is named.")
+            if any(len(request.GET.get(name, "")) > LONGEST_SEARCH for name in ("q", "term")):
+                raise BadRequest("Search for less.")
+            return view(request, *args, **kwargs)
+
+        return cast(AdminView, super().admin_view(checked, cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """To allauth's page, with its rate limits and second factor: Django's own has neither."""

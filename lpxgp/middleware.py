@@ -16,6 +16,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -90,6 +91,23 @@ class Probes:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         probe = PROBES.get(request.path)
         return probe(request) if probe else self.get_response(request)
+
+
+class NoNul:
+    """Answers 400 where text that every page may use holds NUL, which no browser sends and PostgreSQL refuses.
+
+    Before there is a session: its cookie is the first text that the database is asked for, and the browser's name is
+    stored with it. Forms see to their own.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        texts = (request.path_info, request.META.get("HTTP_USER_AGENT", ""), *request.COOKIES.values())
+        if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in texts):
+            raise BadRequest("NUL is no text.")
+        return self.get_response(request)
 
 
 class SessionLimits:
