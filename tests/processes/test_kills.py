@@ -118,7 +118,12 @@ def play(product: Product, story: Story, accepted: Accepted, chance: random.Rand
 
 def wait_until_quiet(product: Product, accepted: Accepted) -> None:
     """Every push sent, every delivery at its end, every change synced."""
-    until(lambda: accepted.look() is None and product.ask("idle")["pending"] == 0, QUIET_WITHIN, "the pushes' end")
+
+    def is_sent() -> bool:
+        accepted.look()
+        return product.ask("idle")["pending"] == 0
+
+    until(is_sent, QUIET_WITHIN, "the end of the pushes")
     accepted.look()
     ended = [Delivery.Status.DONE, Delivery.Status.IGNORED, Delivery.Status.FAILED]
     is_open = Delivery.objects.using(ALIAS).exclude(status__in=ended)

@@ -1,0 +1,192 @@
+"""Requests that nobody means well with: what tests/test_hostile.py sends to every address."""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from django.conf import settings
+
+NUL, NO_UTF8, SURROGATE = "%00", "%FF%FE", "%ED%A0%80"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One request. ``path`` and ``query`` are sent as they stand."""
+
+    path: str
+    query: str = ""
+    method: str = "GET"
+    body: bytes = b""
+    content_type: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        shown = f"{self.method} {self.path[:80]}?{self.query[:80]} {self.content_type} {self.body[:60]!r}"
+        return shown + "".join(f" {name}: {value[:40]!r}" for name, value in self.headers.items())
+
+
+METHODS = ("PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "HEAD", "CONNECT", "get", "post", "BREW")
+
+NAMES = (
+    "q", "page", "of", "show", "version", "verdict", "state", "code", "error", "iss", "next", "term", "o", "p",
+    "e", "all", "id", "__all__", "text", "outcome", "follow_up", "due_on", "sync_to_crm", "is_done", "calendar",
+    "delete_data", "login", "password", "email", "action", "key", "uid", "action_add", "action_primary", "csrf",
+    "app_label", "model_name", "field_name", "_to_field", "_popup", "_changelist_filters", "_selected_action",
+    "select_across", "status", "name", "title", "company", "provider", "credential", "scope", "redirect_uri",
+    "session",
+)  # fmt: skip
+"""Parameters and form fields that some view or other reads."""
+
+VALUES = (
+    NUL,
+    f"a{NUL}b",
+    NO_UTF8,
+    SURROGATE,
+    "99999999999999999999",
+    "-1",
+    "9" * 5000,
+    "NaN",
+    "1e400",
+    "%27%22%3E%3Cscript%3E%25s%7B%7B",
+    "99999-99-99",
+    "%E2%80%AE%F0%9F%92%A3",
+    "__class__",
+    "",
+)
+
+
+def every_name(value: str) -> str:
+    """One query string or form in which every known field has this value."""
+    return "&".join(f"{name}={value}" for name in NAMES)
+
+
+QUERIES = (
+    *map(every_name, VALUES),
+    f"{NUL}={NUL}",
+    f"{NO_UTF8}={NO_UTF8}",
+    f"q={'a' * 200_000}",
+    "&".join(f"p{number}=1" for number in range(2000)),
+    "q=a&q=b&page=2&page=x&verdict=meeting&verdict=&of=firm&of=mine&show=notes&show=%00",
+    "%",
+    "&&==;=&%zz",
+    "o=99.-99.x.1&p=9999999&e=1",
+    "no_such__field=1&id__in=x&company__id__exact=x&pk__gt=%00",
+    "app_label=relationships&model_name=person&field_name=organization&term=%00",
+    "app_label=relationships&model_name=nothing&field_name=nothing&term=a",
+)
+
+ARGUMENTS = (
+    NUL,
+    f"x{NUL}",
+    NO_UTF8,
+    SURROGATE,
+    "a" * 5000,
+    "..%2f..%2fetc%2fpasswd",
+    "99999999999999999999",
+    "00000000-0000-0000-0000-00000000000g",
+    "00000000-0000-0000-0000-000000000007%0a",
+    "_5F_00",
+)
+
+BODIES = (
+    *((FORM, every_name(value).encode()) for value in VALUES),
+    (FORM, b"text=" + b"a" * 200_000),
+    (FORM, b"text=" + b"a" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)),
+    (FORM, "&".join(f"p{number}=1" for number in range(2000)).encode()),
+    (FORM, b"\x00\xff\xfe=%zz&=&&"),
+    (f"{FORM}; charset=utf-7", b"text=+AAA-"),
+    (f"{FORM}; charset=no-such", b"text=a"),
+    (JSON, b"[" * 200_000),
+    (JSON, b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    (JSON, b'{"a": NaN, "b": Infinity}'),
+    (JSON, b"9" * 5000),
+    (JSON, b'{"a": "\xff\xfe"}'),
+    (JSON, b'{"a": "\\u0000", "b": "\\ud800"}'),
+    (JSON, b'{"a": 1, "a": 2'),
+    (JSON, b"x" * (settings.WEBHOOK_MAX_BYTES + 1)),
+    ("multipart/form-data", b"no boundary"),
+    ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=text\r\n\r\ncut off"),
+    ("multipart/form-data; boundary=\xff\x00", b"--x--"),
+    (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="text"; filename="\x00../../a"\r\n'
+        b"Content-Transfer-Encoding: base64\r\n\r\n!!!\r\n--x--\r\n",
+    ),
+    ("text/xml", b'<!DOCTYPE a [<!ENTITY b "b"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>'),
+    ("application/pickle", b"\x80\x04."),
+    ("", b"no type"),
+    ("\x00/\xff", b"x"),
+)
+
+HEADERS: tuple[dict[str, str], ...] = (
+    {"Content-Encoding": "gzip"},
+    {"Transfer-Encoding": "chunked"},
+    {"Host": "evil.example"},
+    {"Host": "a b\x00"},
+    {"Host": "[::"},
+    {"Accept": "\x00;q=NaN, application/json;version=\xff"},
+    {"Accept-Language": "x" * 5000, "Accept-Encoding": "\x00;q=x"},
+    {"Referer": "http://[", "Origin": "http://[::"},
+    {"Referer": "\x00", "Origin": "null"},
+    {"User-Agent": "\x00" + "x" * 5000},
+    {"Authorization": "Bearer \xff\x00"},
+    {"Authorization": "Basic !!!"},
+    {"X-Forwarded-For": "\x00, 999.999.999.999", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "\x00"},
+    {"If-Modified-Since": "\x00", "If-None-Match": 'W/"', "Range": "bytes=9-1"},
+    {"HX-Request": "true", "HX-Current-URL": "http://[\x00", "HX-Target": "\x00"},
+    {"X-HTTP-Method-Override": "DELETE", "X-Requested-With": "\x00"},
+    {"Cookie": 'sessionid="aaaaaaaaaaaaaaaa\\000"; csrftoken="\\000"; messages="\\000"'},
+    {"Cookie": "sessionid=\xff\xfe\xed\xa0\x80; csrftoken=\x00; messages=[[\x00"},
+    {"Cookie": f"sessionid={'a' * 5000}; csrftoken={'a' * 5000}; =; ;;sessionid"},
+    {"Cookie": "$Version=1; sessionid=../../etc/passwd; csrftoken=%00; messages=" + "W" * 3000 + ":x:y"},
+)
+
+
+def by_method(path: str) -> Iterator[Attack]:
+    """Methods the address was not made for."""
+    for method in METHODS:
+        yield Attack(path, method=method)
+
+
+def by_query(path: str) -> Iterator[Attack]:
+    """Parameters no page would send."""
+    for query in QUERIES:
+        yield Attack(path, query)
+
+
+def by_body(path: str) -> Iterator[Attack]:
+    """Bodies no form would send."""
+    for content_type, body in BODIES:
+        yield Attack(path, method="POST", body=body, content_type=content_type)
+    packed = gzip.compress(b"a" * 10_000_000)
+    yield Attack(path, method="POST", body=packed, content_type=JSON, headers={"Content-Encoding": "gzip"})
+
+
+def by_header(path: str) -> Iterator[Attack]:
+    """Headers and cookies no browser would send; each with and without a body."""
+    for headers in HEADERS:
+        yield Attack(path, headers=headers)
+    for headers in HEADERS:
+        yield Attack(path, method="POST", body=b"text=a", content_type=FORM, headers=headers)
+
+
+def by_path(path: str) -> Iterator[Attack]:
+    """What is no path."""
+    for ending in (NUL, NO_UTF8, SURROGATE, quote("\u202e"), "a" * 5000, "%2e%2e/", "//", ";a=b"):
+        yield Attack(path + ending)
+        yield Attack("/" + ending + path)
+
+
+def everything(path: str) -> Iterator[Attack]:
+    """All of it."""
+    for attacks in (by_method, by_query, by_body, by_header, by_path):
+        yield from attacks(path)
+
+
+def to_a_librarys_page(path: str) -> Iterator[Attack]:
+    """What the pages of Django's admin and of allauth read: parameters, forms and cookies."""
+    yield from by_query(path)
+    yield from (attack for number, attack in enumerate(by_body(path)) if number < len(VALUES))
+    yield from (Attack(path, headers=headers) for headers in HEADERS if "Cookie" in headers)
