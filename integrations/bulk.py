@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
@@ -43,15 +42,8 @@ def upsert(
     back = [_field(model, name) for name in returning]
     if back:
         sql += " RETURNING " + ", ".join(_quoted(field.column) for field in back)
-    document = json.dumps(
-        [
-            [_value(field, row[field.name] if field.name in row else field.get_default()) for field in fields]
-            for row in rows
-        ],
-        cls=DjangoJSONEncoder,
-    )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [document])
+        cursor.execute(sql, [_document(fields, rows)])
         written = cursor.fetchall() if back else []
     return [tuple(field.to_python(value) for field, value in zip(back, row, strict=True)) for row in written]
 
@@ -81,15 +73,25 @@ def _select(fields: Sequence[Any]) -> str:
     raise ImproperlyConfigured(f"{connection.vendor} is not supported: use SQLite or PostgreSQL.")
 
 
-def _value(field: Any, value: Any) -> Any:
-    """The value as JSON carries it to the database: what Django would store, or its text form."""
+def _document(fields: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as one JSON text. Column by column, since what a column needs is the same for all of its values."""
+    columns = []
+    for field in fields:
+        is_given = field.name in rows[0]
+        values = [row[field.name] if is_given else field.get_default() for row in rows]
+        columns.append(_values(field, values))
+    # UUIDs, times and days travel in their text form, and the database casts them back.
+    return json.dumps(list(zip(*columns, strict=True)), default=str)
+
+
+def _values(field: Any, values: list[Any]) -> list[Any]:
+    """One column's values as JSON carries them to the database: what Django would store, or their text form."""
     if isinstance(field, models.JSONField):
-        return json.dumps(value)
-    if isinstance(field, models.ForeignKey):
-        field = field.target_field
-    if connection.vendor == "sqlite":
-        return field.get_db_prep_save(value, connection)
-    return value
+        return [json.dumps(value) for value in values]
+    if connection.vendor != "sqlite":
+        return values
+    stored = field.target_field if isinstance(field, models.ForeignKey) else field
+    return [stored.get_db_prep_save(value, connection) for value in values]
 
 
 def _field(model: type[models.Model], name: str) -> Any:
