@@ -6,6 +6,7 @@ rounds. Every 202 is checked to be a row.
 
 import contextlib
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,9 +89,7 @@ def _one(stand: Stand, channels: list[Channel], options: Namespace, first: int) 
         gave = load.run(stand.port, stand.path, _headers(channels), options.seconds, options.connections, first)
         used = stage.cpu_seconds(stand.server) - used
         database_used = (stage.cpu_seconds(postgres) if postgres else 0.0) - database_used
-        # wrk hangs up with requests under way: those are stored, and nobody heard the answer.
-        stage.until(lambda: not _is_growing(), 10, "end of the run")
-    stored = Delivery.objects.count() - before
+    stored = _stored(before)
     unheard = options.connections if load.tool() == "wrk" else 0
     if stand.path == PUSH:
         assert gave.accepted <= stored <= gave.accepted + unheard, f"{gave.accepted} accepted, {stored} stored"
@@ -105,9 +104,13 @@ def _one(stand: Stand, channels: list[Channel], options: Namespace, first: int) 
     }
 
 
-def _is_growing(seen: list[int] = [-1]) -> bool:  # noqa: B006
-    before, seen[0] = seen[0], Delivery.objects.count()
-    return before != seen[0]
+def _stored(before: int) -> int:
+    """How many rows came since, once no more come: wrk hangs up with requests under way, which are stored unheard."""
+    counts = [-1, Delivery.objects.count()]
+    while counts[-1] != counts[-2]:
+        time.sleep(0.1)
+        counts.append(Delivery.objects.count())
+    return counts[-1] - before
 
 
 @contextlib.contextmanager

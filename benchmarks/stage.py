@@ -6,6 +6,7 @@ with DATABASE_URL set, as the one that measures.
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -27,7 +28,6 @@ from tests.run import postgres, server_binaries
 
 ROOT = Path(__file__).resolve().parent.parent
 INSIDE = "BENCHMARK_INSIDE"
-# A socket of our own choosing may be slow to close; 8500 to 8599 are ours.
 FIRST_PORT, LAST_PORT = 8500, 8599
 
 Result = dict[str, Any]
@@ -49,6 +49,8 @@ def parser(description: str | None, database: str = "both") -> ArgumentParser:
 def run(script: str, options: Namespace, measure: Callable[[Namespace], Result]) -> None:
     """Run ``measure`` on each database asked for; prints one line of JSON with all results last."""
     if INSIDE in os.environ:
+        # The servers log as in production, into a file; the one that measures keeps the screen for its tables.
+        logging.disable(logging.INFO)
         call_command("migrate", verbosity=0, skip_checks=True)
         Path(os.environ[INSIDE]).write_text(json.dumps(measure(options)))
         return

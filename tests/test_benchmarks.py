@@ -1,0 +1,47 @@
+"""Every benchmark runs, at sizes that measure nothing, so that it is there when it is needed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.processes
+
+TINY = {
+    "acknowledge": ["--seconds", "1", "--connections", "4", "--inbox", "50"],
+    "drain": ["--deliveries", "60", "--tasks", "3", "--channels", "3", "--burst", "6"],
+    "calendar_sync": ["--events", "60", "--page-sizes", "20", "--latencies", "0", "--memory-events", "20", "40"],
+    "matching": ["--people", "500", "--addresses", "20"],
+}
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"benchmarks.{script}", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "BENCHMARK_INSIDE"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_every_script_is_here() -> None:
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in path.read_text()}
+    assert scripts - {"google_pages"} == set(TINY)
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_it_says_what_it_takes(script: str) -> None:
+    answer = run(script, "--help")
+    assert answer.returncode == 0, answer.stderr
+    assert "--rounds" in answer.stdout
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_it_ends_with_one_line_of_json(script: str) -> None:
+    answer = run(script, "--database", "sqlite", "--rounds", "1", *TINY[script])
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    found: dict[str, Any] = json.loads(answer.stdout.strip().splitlines()[-1])
+    assert found["benchmark"] == script
+    assert found["sqlite"]
