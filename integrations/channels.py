@@ -26,6 +26,7 @@ OPENING_FOR = timedelta(minutes=2)
 """An opening that took longer was interrupted: its row is given up, and another is opened."""
 
 RETRY_AFTER = timedelta(minutes=15)
+KEEP_ENDED = timedelta(days=30)
 MISSED_LIMIT = 2
 """After this many polls that found what no push announced, the channel is replaced."""
 
@@ -42,13 +43,21 @@ def open_channel(state_id: uuid.UUID, replaces: Channel | None = None) -> Channe
     try:
         _ask(state, channel)
     except IntegrationError as error:
-        Channel.unscoped.filter(pk=channel.pk).update(
-            state=Channel.State.FAILED, error=str(error), renew_at=None, attempts=channel.attempts + 1, replaces=None
-        )
+        _fail(channel, str(error))
         if isinstance(error, Permanent):
             log.warning("channel.refused", state=str(state_id), why=str(error))
+    except Exception as error:
+        # A bug met by one channel must not keep all others from renewal: it is kept with its kind, and logged.
+        log.exception("channel.bug", state=str(state_id))
+        _fail(channel, f"A fault of our own ({type(error).__name__}) stopped it.")
     channel.refresh_from_db()
     return channel
+
+
+def _fail(channel: Channel, why: str) -> None:
+    Channel.unscoped.filter(pk=channel.pk).update(
+        state=Channel.State.FAILED, error=why, renew_at=None, attempts=channel.attempts + 1, replaces=None
+    )
 
 
 def ensure(state_id: uuid.UUID) -> None:
@@ -127,8 +136,9 @@ def _renew(old: Channel) -> int:
         Channel.unscoped.filter(pk=old.pk).update(renew_at=timezone.now() + RETRY_AFTER)
         return 0
     with transaction.atomic():
-        Channel.unscoped.filter(pk=old.pk, state=Channel.State.LIVE).update(state=Channel.State.STOPPING)
+        # The state first, as where a link ends or a calendar is dropped: so neither waits for the other.
         SyncState.unscoped.filter(pk=old.sync_state_id).update(missed_pushes=0)
+        Channel.unscoped.filter(pk=old.pk, state=Channel.State.LIVE).update(state=Channel.State.STOPPING)
     return 1
 
 
@@ -177,6 +187,12 @@ def stop_stray(provider: str, channel_id: str, resource_id: str) -> None:
     Channel.unscoped.filter(provider=provider, channel_id=channel_id, state__in=given_up).update(
         state=Channel.State.STOPPING, resource_id=resource_id
     )
+
+
+def forget_ended() -> int:
+    """Delete the rows of channels that ended long ago, when the provider's own promise has run out too."""
+    ended = [Channel.State.STOPPED, Channel.State.EXPIRED, Channel.State.FAILED]
+    return Channel.unscoped.filter(state__in=ended, created_at__lt=timezone.now() - KEEP_ENDED).delete()[0]
 
 
 def stop_due() -> int:

@@ -10,9 +10,11 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import requests
+import structlog
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import OperationalError, transaction
@@ -25,6 +27,8 @@ from integrations import outbound, providers, tokens
 from integrations.contract import Tokens
 from integrations.errors import BadConfig, NeedsReconnect, Temporary
 from integrations.models import Integration
+
+log = structlog.get_logger()
 
 FRESH_FOR = timedelta(minutes=5)
 LEASE = timedelta(seconds=60)
@@ -195,6 +199,10 @@ def tell_stale() -> int:
             continue
         try:
             _mail_stale(integration)
+        except SMTPRecipientsRefused:
+            # His address is refused: trying again would change nothing, and keep those behind him from being told.
+            log.warning("stale.not_told", integration=str(integration.pk))
+            continue
         except OSError:
             # The mail server is down: give the claim back, so that the next sweep tells him.
             Integration.unscoped.filter(pk=integration.pk).update(told_at=None)

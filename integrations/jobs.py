@@ -80,7 +80,11 @@ def _begin_reading(state_ids: Sequence[uuid.UUID]) -> None:
 def rematch() -> None:
     """Give contacts that were added their past meetings."""
     for company_id in calendar_rematch.companies_with_news():
-        calendar_rematch.rematch(company_id)
+        try:
+            calendar_rematch.rematch(company_id)
+        # One company's odd data must not cost the others their meetings: logged, and tried again each minute.
+        except Exception:
+            log.exception("rematch.failed", company_id=str(company_id))
 
 
 def end_grant(integration_id: str) -> None:
@@ -94,8 +98,9 @@ def delete_imported(integration_id: str) -> None:
 
 
 def purge() -> None:
-    """Delete old records of runs, consents that were never finished, and ended sessions."""
+    """Delete old records of runs and channels, consents that were never finished, and ended sessions."""
     now = timezone.now()
+    channels.forget_ended()
     SyncRun.unscoped.filter(started_at__lt=now - KEEP_RUNS).delete()
     LinkAttempt.unscoped.filter(expires_at__lt=now).delete()
     Session.objects.filter(expire_date__lt=now).delete()

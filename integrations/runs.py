@@ -76,14 +76,20 @@ Work = Callable[[Held], None]
 
 
 def sync(state_id: uuid.UUID, work: Work) -> None:
-    """Run ``work`` until the state is clean. Does nothing where another worker holds it, or where it may not run."""
+    """Run ``work`` until the state is clean. Does nothing where another worker holds it, or where it may not run.
+
+    One that is poked again and again goes on in another job after SLICE.
+    """
     state = SyncState.unscoped.select_related("integration").filter(pk=state_id).first()
     if state is None:
         return
     SyncState.unscoped.filter(pk=state_id).update(queued_at=None)
     with tenancy.within(state.company_id):
+        ends_at = timezone.now() + SLICE
         while _sync_once(state_id, work):
-            pass
+            if timezone.now() > ends_at:
+                sync_states.queue([state_id])
+                return
 
 
 def _sync_once(state_id: uuid.UUID, work: Work) -> bool:
@@ -104,6 +110,8 @@ def _sync_once(state_id: uuid.UUID, work: Work) -> bool:
     except HoldLost:
         _release(held)
         _close(run, SyncRun.Outcome.INTERRUPTED, STOPPED)
+        with transaction.atomic():
+            _settle_status(state.integration_id)
         return False
     except Exception as error:  # every error ends here as a state that a person can read; none is swallowed
         _failed(held, error)

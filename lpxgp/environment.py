@@ -29,8 +29,9 @@ def read(name: str, cast: Callable[[str], T], default: str | None = None) -> T:
     path = os.environ.get(f"{name}_FILE")
     if path and not os.path.isfile(path):
         raise ImproperlyConfigured(f"{name}_FILE names {path}, which is no file.")
-    raw = env.str(name, default=default)
-    if raw is None:
+    # Not env.str: that takes a value which begins with a dollar sign, as a random key may, for another variable's name.
+    raw = env.ENVIRON.get(name, default)
+    if raw is None or (default is None and not raw.strip()):
         raise ImproperlyConfigured(
             f"{name} is not set. Set {name} or {name}_FILE; on a laptop DEBUG=1 gives it a default. See docs/deploy.md."
         )

@@ -63,10 +63,14 @@ class GoogleCalendar:
         page = ""
         while True:
             answer = google.run(listing.list(maxResults=250, **({"pageToken": page} if page else {})))
-            for item in answer.get("items", []):
+            items, last = answer.get("items"), page
+            page = str(answer.get("nextPageToken", ""))
+            if not isinstance(items, list) or (page and page == last):
+                # Neither an empty list nor an endless one: after it calendars would count as gone.
+                raise Temporary("Google's answer is no list of calendars.")
+            for item in items:
                 if not item.get("deleted") and item.get("id"):
                     yield _calendar(item)
-            page = answer.get("nextPageToken", "")
             if not page:
                 return
 

@@ -339,9 +339,10 @@ def _end_round(held: runs.Held, rules: meetings.Rules) -> None:
         )
         pages = RoundPage.objects.filter(state=state, round_id=state.round_id)
         gone = list(bulk.not_listed(ours, "external_id", pages, "external_ids").values_list("pk", flat=True))
-        for start in range(0, len(gone), CANCEL_BATCH):
-            batch = CalendarEvent.objects.filter(pk__in=gone[start : start + CANCEL_BATCH])
-            meetings.record(state.company_id, _cancel(batch), rules)
+        # All of them before the company is locked, as by a look at past events: so neither waits for the other.
+        batches = [gone[start : start + CANCEL_BATCH] for start in range(0, len(gone), CANCEL_BATCH)]
+        for keys in [_cancel(CalendarEvent.objects.filter(pk__in=batch)) for batch in batches]:
+            meetings.record(state.company_id, keys, rules)
         bulk.not_listed(SetAside.objects.filter(state=state), "external_id", pages, "external_ids").delete()
         RoundPage.objects.filter(state=state).delete()
         held.run.deleted += len(gone)

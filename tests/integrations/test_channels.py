@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from requests import Session
 
-from integrations import channel_tokens, channels
+from integrations import channel_tokens, channels, jobs
+from integrations.calendar.google import GoogleCalendar
 from integrations.models import Channel, SyncState
 from relationships.models import User
 from tests.pretend_google import Google, Link, state_of
@@ -127,3 +129,40 @@ def test_unticking_a_calendar_stops_its_channel(google: Google, link: Link, alic
 
     assert live() == []
     assert google.requests_of("calendar.channels.stop") == 1
+
+
+def test_one_channel_that_meets_a_bug_does_not_keep_the_others_from_renewal(
+    google: Google, link: Link, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (state_of(link(user)) for user in (alice, bob))
+    Channel.unscoped.filter(sync_state=first).update(renew_at=timezone.now() - timedelta(hours=1))
+    Channel.unscoped.filter(sync_state=second).update(renew_at=timezone.now())
+    original = GoogleCalendar.watch
+
+    def watch(self: GoogleCalendar, http: Session, external_id: str, *rest: object) -> object:
+        if external_id == alice.email:
+            raise ValueError("an expiration that is no number")
+        return original(self, http, external_id, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(GoogleCalendar, "watch", watch)
+    channels.renew_due()
+
+    assert Channel.unscoped.filter(sync_state=second, state="live", replaces__isnull=False).exists()
+    assert Channel.unscoped.get(sync_state=first, state="live").renew_at > timezone.now()
+    assert "ValueError" in Channel.unscoped.get(sync_state=first, state="failed").error
+
+
+def test_ended_channels_are_forgotten_once_no_push_can_come_from_them(google: Google, link: Link, alice: User) -> None:
+    link(alice)
+    old = timezone.now() - timedelta(days=31)
+    (channel,) = live()
+    for ended in ("stopped", "failed", "expired"):
+        Channel.unscoped.create(
+            company_id=channel.company_id, integration_id=channel.integration_id, sync_state_id=channel.sync_state_id,
+            provider="google", channel_id=ended, state=ended, created_at=old,
+        )  # fmt: skip
+    Channel.unscoped.filter(pk=channel.pk).update(created_at=old)
+
+    jobs.purge()
+
+    assert Channel.unscoped.get() == channel

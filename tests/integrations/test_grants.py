@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 
 import pytest
 from django.core import mail
@@ -179,4 +180,24 @@ def test_a_mail_server_that_is_down_is_tried_again(
         with pytest.raises(ConnectionRefusedError):
             grants.tell_stale()
     assert grants.tell_stale() == 1
+    assert grants.tell_stale() == 0
+
+
+@pytest.mark.django_db
+def test_one_address_that_is_refused_keeps_nobody_else_from_being_told(
+    google: Google, link: Link, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for integration in [link(alice), link(bob)]:
+        grants.mark_stale(integration.pk, integration.version, "Withdrawn.")
+    original = grants.send_mail
+
+    def picky(subject: str, message: str, sender: None, to: list[str]) -> None:
+        if to == [alice.email]:
+            raise SMTPRecipientsRefused({alice.email: (550, b"No such user")})
+        original(subject, message, sender, to)
+
+    monkeypatch.setattr(grants, "send_mail", picky)
+
+    assert grants.tell_stale() == 1
+    assert [message.to for message in mail.outbox] == [[bob.email]]
     assert grants.tell_stale() == 0

@@ -7,10 +7,11 @@ from django_q.models import OrmQ
 from integrations import jobs, resources
 from integrations.calendar.models import CalendarEvent
 from integrations.models import Channel, Integration, SyncState
+from integrations.providers import google as google_provider
 from relationships import tenancy
 from relationships.models import Note, Organization, Person, PersonAddress, Touchpoint, User
 from tests.integrations.calendar.scene import ALICE, BOB, LP, RunJobs, at, live, meeting
-from tests.integrations.conftest import GOOGLE_SCOPES, Google, Link, state_of
+from tests.integrations.conftest import GOOGLE_SCOPES, Google, Json, Link, state_of
 
 pytestmark = pytest.mark.django_db
 WITHOUT_LIST = GOOGLE_SCOPES[:3]
@@ -114,6 +115,21 @@ def test_a_calendar_no_longer_offered_is_kept_unread_and_may_come_back(
     monkeypatch.setattr(resources, "_listed", original)
     resources.refresh(integration)
     assert not states(integration)["team"].is_gone
+
+
+@pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": [], "nextPageToken": "again"}])
+def test_an_odd_answer_is_no_empty_list_of_calendars(
+    google: Google, link: Link, alice: User, monkeypatch: pytest.MonkeyPatch, answer: Json
+) -> None:
+    integration = link(alice)
+    monkeypatch.setattr(google_provider, "run", lambda request: answer)
+
+    resources.refresh(integration)
+
+    state = state_of(integration)
+    assert (state.is_gone, state.is_chosen) == (False, True)
+    integration.refresh_from_db()
+    assert integration.reason.startswith("Your calendars could not be listed:")
 
 
 def test_listing_twice_changes_nothing(google: Google, link: Link, alice: User) -> None:

@@ -350,3 +350,32 @@ def test_a_calendar_nobody_chose_is_not_read(state: SyncState) -> None:
     runs.sync(state.pk, raising(AssertionError("it was not chosen")))
 
     assert OrmQ.objects.count() == 0
+
+
+def test_a_calendar_dropped_while_it_is_read_leaves_nobody_reading(state: SyncState) -> None:
+    def work(held: runs.Held) -> None:
+        SyncState.unscoped.filter(pk=state.pk).update(is_chosen=False)
+        runs.store_page(held, "cursor", "", {}, {})
+
+    done = run(state, work)
+
+    assert (done.outcome, state.held_by) == ("interrupted", None)
+    assert state.integration.sync_status == "active"
+
+
+def test_a_calendar_that_never_comes_to_rest_gives_its_worker_back(state: SyncState) -> None:
+    rounds = []
+    with time_machine.travel(timezone.now(), tick=False) as clock_hand:
+
+        def work(held: runs.Held) -> None:
+            rounds.append(held.run.pk)
+            assert len(rounds) < 20, "it would go on until the queue ends it as hanging"
+            sync_states.poke([state.pk])
+            clock_hand.shift(timedelta(seconds=20))
+
+        sync_states.poke([state.pk])
+        OrmQ.objects.all().delete()
+        runs.sync(state.pk, work)
+
+        assert 2 <= len(rounds) <= 5
+        assert OrmQ.objects.count() == 1

@@ -118,6 +118,14 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_secret_may_begin_with_a_dollar_sign() -> None:
+    """One in fifty of Django's own keys does, and must not be taken for another variable's name."""
+    code = "from django.conf import settings; print(settings.SECRET_KEY, settings.METRICS_TOKEN)"
+    secret = f"${PRODUCTION['SECRET_KEY']}"
+    done = manage("shell", "-v", "0", "-c", code, SECRET_KEY=secret, METRICS_TOKEN="$a-token")
+    assert done.stdout.split() == [secret, "$a-token"], done.stderr
+
+
 def test_new_key_needs_no_settings_and_its_key_is_accepted() -> None:
     first = manage("new_key", **dict.fromkeys(PRODUCTION))
     second = manage("new_key", **dict.fromkeys(PRODUCTION))

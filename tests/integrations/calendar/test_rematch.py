@@ -1,5 +1,6 @@
 """Contacts, domains and block rules that come, change or go take their past meetings with them."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -185,3 +186,24 @@ def test_a_cancelled_event_never_comes_back_by_a_look(
     look()
 
     assert sorted(meetings_of(read)) == ["Meeting both"]
+
+
+def test_one_company_that_meets_a_bug_does_not_keep_the_others_from_their_meetings(
+    read: SyncState, acme: Company, zenith: Company, noon: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for company in (acme, zenith):
+        organization = Organization.unscoped.create(company=company, name="Oak")
+        OrganizationDomain.unscoped.create(company=company, organization=organization, domain="oak.example")
+    original, looked = rematch.rematch, []
+
+    def broken_for_one(company_id: uuid.UUID) -> int:
+        looked.append(company_id)
+        if len(looked) == 1:
+            raise ValueError("odd data")
+        return original(company_id)
+
+    monkeypatch.setattr(rematch, "rematch", broken_for_one)
+    noon.shift(timedelta(minutes=10))
+    jobs.rematch()
+
+    assert set(looked) == {acme.pk, zenith.pk}

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations import linking, outbound, runs, sync_states
@@ -342,3 +343,27 @@ def test_pausing_stops_a_sync_at_its_next_page_and_resuming_goes_on(
     run_jobs()
 
     assert live(state) == listed(google, ALICE).keys()
+
+
+def test_all_deleted_events_are_locked_before_the_company_is(
+    google: Google, link: Link, alice: User, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at the contacts locks events, then the company: the other way round the two could wait for each other."""
+    monkeypatch.setattr(calendar_sync, "CANCEL_BATCH", 1)
+    google.put(ALICE, *[meeting(f"event{number}", at(number), ALICE, LP) for number in range(4)])
+    state = state_of(link(alice))
+    google.cancel(ALICE, "event1", "event2", "event3")
+    SyncState.unscoped.filter(pk=state.pk).update(cursor="")
+
+    with CaptureQueriesContext(connection) as queries:
+        run = sync(state, run_jobs)
+
+    assert run.deleted == 3
+    order = []
+    for query in queries:
+        if query["sql"].startswith('UPDATE "calendar_calendarevent" SET "is_cancelled"'):
+            order.append("event")
+        elif query["sql"].startswith('SELECT "relationships_company"'):
+            order.append("company")
+    assert order == ["event"] * 3 + ["company"] * 3
+    assert live(state) == {"event0"}
