@@ -1,4 +1,4 @@
-"""People and companies that every test may ask for: alice and bob are colleagues, charlie is a stranger, staff run it."""
+"""People and companies for every test: alice and bob are colleagues, charlie is a stranger, staff run it all."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A change at the provider becomes a touchpoint here: pretend Google pushes to the live server, the inbox does the rest."""
+"""A change at the provider becomes a touchpoint here: it pushes to the live server, and the inbox does the rest."""
 
 from collections.abc import Callable
 from time import monotonic, sleep
@@ -42,9 +42,7 @@ def work_off(run_jobs: Callable[[], int]) -> None:
     settling.settle()
 
 
-def test_a_new_meeting_arrives_by_push(
-    pushed: Google, link: Link, alice: User, run_jobs: Callable[[], int]
-) -> None:
+def test_a_new_meeting_arrives_by_push(pushed: Google, link: Link, alice: User, run_jobs: Callable[[], int]) -> None:
     organization = Organization.unscoped.create(company=alice.company, name="Alder Pension")
     OrganizationDomain.unscoped.create(company=alice.company, organization=organization, domain="alder.example")
     integration = link(alice)
