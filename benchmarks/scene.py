@@ -96,5 +96,5 @@ def deliver(channels: list[Channel], count: int, first: int = 0) -> None:
             for number in range(first, first + count)
             for channel in [channels[number % len(channels)]]
         ),
-        batch_size=5000,
+        batch_size=1000,
     )
