@@ -40,19 +40,26 @@ class SyncStateInline(admin.TabularInline):
 
 @admin.register(Integration)
 class IntegrationAdmin(ReadOnly):
-    list_display = ("account_address", "provider", "integration_type", "sync_status", "company", "user", "last_sync")
+    list_display = ("account_address", "sync_status", "last_sync", "provider", "integration_type", "user", "company")
     list_filter = ("sync_status", "provider", "integration_type", "company")
     list_select_related = ("company", "user")
     search_fields = ("account_address", "user__email", "company__name", "reason")
-    exclude = ("encrypted_tokens", "lease", "lease_until")
+    # Never: encrypted_tokens, and the lease of whoever redeems the refresh token.
+    fieldsets = (
+        (None, {"fields": ("account_address", "user", "company", "provider", "integration_type")}),
+        ("How it is", {"fields": ("sync_status", "reason", "status_changed_at", "told_at", "last_sync")}),
+        ("What was granted", {"fields": ("external_account_id", "scopes", "expires_at", "version", "created_at")}),
+        (
+            "Under way",
+            {"fields": ("resources_listed_at", "resources_tried_at", "is_revocation_due", "is_deletion_due")},
+        ),
+    )
     inlines = (SyncStateInline,)
 
 
 @admin.register(SyncState)
 class SyncStateAdmin(ReadOnly):
-    list_display = (
-        "name", "integration", "company", "is_chosen", "last_success_at", "next_poll_at", "failures", "last_error",
-    )  # fmt: skip
+    list_display = ("__str__", "last_success_at", "last_error", "next_poll_at", "is_chosen", "integration", "company")
     list_filter = ("integration__provider", "resource_type", "is_chosen", "is_gone", "company")
     list_select_related = ("integration", "company")
     search_fields = ("name", "external_id", "integration__account_address", "last_error")
@@ -72,14 +79,14 @@ class SyncRunAdmin(ReadOnly):
     list_display = (
         "started_at",
         "state",
-        "company",
+        "outcome",
+        "error",
         "kind",
         "trigger",
-        "outcome",
         "found",
         "changed",
         "deleted",
-        "error",
+        "company",
     )
     list_filter = ("outcome", "kind", "trigger", "company", "started_at")
     list_select_related = ("state", "company")
@@ -89,7 +96,7 @@ class SyncRunAdmin(ReadOnly):
 
 @admin.register(SetAside)
 class SetAsideAdmin(ReadOnly):
-    list_display = ("external_id", "state", "company", "reason", "first_seen_at", "last_seen_at")
+    list_display = ("last_seen_at", "state", "reason", "external_id", "first_seen_at", "company")
     list_filter = ("company",)
     list_select_related = ("state", "company")
     search_fields = ("external_id", "reason", "state__name")
@@ -97,7 +104,7 @@ class SetAsideAdmin(ReadOnly):
 
 @admin.register(Channel)
 class ChannelAdmin(ReadOnly):
-    list_display = ("channel_id", "provider", "sync_state", "company", "state", "expires_at", "renew_at", "error")
+    list_display = ("sync_state", "state", "expires_at", "renew_at", "error", "provider", "company")
     list_filter = ("state", "provider", "company")
     list_select_related = ("sync_state", "company")
     search_fields = ("channel_id", "resource_id", "sync_state__name", "error")

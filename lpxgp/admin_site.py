@@ -1,6 +1,7 @@
 """The admin of the staff: entered by the one sign-in page, with third parties' tables hidden or read-only."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from functools import wraps
 from typing import Any, cast
 
@@ -11,6 +12,9 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from lpxgp import admin_overview
 
 # Credentials, and queue rows that only the queue may write.
 HIDDEN = {
@@ -29,6 +33,11 @@ READ_ONLY = {
     "socialaccount.socialaccount": ["user", "provider", "last_login", "date_joined"],
     "usersessions.usersession": ["user", "created_at", "last_seen_at", "ip"],
 }
+
+# What staff come for stands first.
+APP_ORDER = ("webhooks", "integrations", "calendar", "relationships")
+# Our own bookkeeping: shown under its address, and in no list of what there is.
+NOT_LISTED = {"ContactsLook", "Heartbeat", "LinkAttempt"}
 
 LONGEST_SEARCH = 1000
 """Characters; SQLite refuses patterns of 50,000."""
@@ -67,6 +76,20 @@ class Site(AdminSite):
     index_title = "Staff"
     enable_nav_sidebar = True
 
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """What there is, with how it runs above it."""
+        return super().index(request, {**(extra_context or {}), "overview": admin_overview.lines(request)})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The tables by app: ours first, in the order staff need them."""
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"] = [model for model in app["models"] if model["object_name"] not in NOT_LISTED]
+        apps.sort(
+            key=lambda app: APP_ORDER.index(app["app_label"]) if app["app_label"] in APP_ORDER else len(APP_ORDER)
+        )
+        return [app for app in apps if app["models"]]
+
     def register(
         self,
         model_or_iterable: type[Model] | Iterable[type[Model]],
@@ -81,7 +104,7 @@ class Site(AdminSite):
                 super().register(model, admin_class, **options)
 
     def admin_view(self, view: AdminView, cacheable: bool = False) -> AdminView:  # type: ignore[override]
-        """Answers 400 to parameters that Django's admin takes as they are and fails on."""
+        """Times in UTC, as in the logs; and 400 to parameters that Django's admin takes as they are and fails on."""
 
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -89,6 +112,8 @@ class Site(AdminSite):
                 raise BadRequest("No field is named.")
             if any(len(request.GET.get(name, "")) > LONGEST_SEARCH for name in ("q", "term")):
                 raise BadRequest("Search for less.")
+            # For the rest of this request: lpxgp.middleware.UserTimeZone puts back what was before.
+            timezone.activate(UTC)
             return view(request, *args, **kwargs)
 
         return cast(AdminView, super().admin_view(checked, cacheable))

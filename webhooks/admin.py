@@ -27,6 +27,8 @@ from webhooks.admin_filters import (
 from webhooks.models import Delivery, WebhookFailure
 
 MOST_REASON = 500
+MOST_OF_WORDS = 120
+"""Characters of an error that a list shows; a page shows all of it."""
 
 
 class InboxAdmin(admin.ModelAdmin):
@@ -39,8 +41,17 @@ class InboxAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        """The index offers to view, since the permission to change is here the one to replay."""
+        return {**super().get_model_perms(request), "change": False}
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    @admin.display(description="what", ordering="webhook_type")
+    def what(self, row: Delivery | WebhookFailure) -> str:
+        """Who sent it, and the type that its address names."""
+        return f"{row.provider} {row.webhook_type}"
 
     def delivery_of(self, pk: str) -> Delivery:
         """The delivery a row's page is about. Raises Http404."""
@@ -62,7 +73,7 @@ class InboxAdmin(admin.ModelAdmin):
         payload = failures.payload_of(delivery)
         context = {
             **self.admin_site.each_context(request),
-            "title": str(delivery),
+            "title": f"{delivery} UTC",
             "opts": self.opts,
             "delivery": delivery,
             "headers": payload["headers"],
@@ -83,7 +94,7 @@ class InboxAdmin(admin.ModelAdmin):
             reason = request.POST.get("reason", "").strip()[:MOST_REASON]
             if reason:
                 result = replay.run(deliveries, cast(User, request.user), reason, include_done)
-                context |= {"title": "Replay: result", "result": result}
+                context |= {"title": "Replay: under way", "result": result}
                 return TemplateResponse(request, "admin/webhooks/replay_result.html", context)
             context["reason_missing"] = True
         context |= {
@@ -100,7 +111,7 @@ class InboxAdmin(admin.ModelAdmin):
 class DeliveryAdmin(InboxAdmin):
     """Every accepted request, newest first."""
 
-    list_display = ["received_at", "provider", "webhook_type", "status", "company", "attempts", "short_error"]
+    list_display = ["received_at", "what", "status", "why", "company"]
     list_filter = [
         "status",
         ProviderFilter,
@@ -115,9 +126,9 @@ class DeliveryAdmin(InboxAdmin):
     change_list_template = "admin/webhooks/delivery_list.html"
     ordering = ["-received_at"]
 
-    @admin.display(description="error or reason")
-    def short_error(self, delivery: Delivery) -> str:
-        return Truncator(delivery.error).chars(80)
+    @admin.display(description="why", ordering="error")
+    def why(self, delivery: Delivery) -> str:
+        return Truncator(delivery.error).chars(MOST_OF_WORDS)
 
     def delivery_of(self, pk: str) -> Delivery:
         return _get(Delivery.objects.select_related("company", "sync_state__integration"), pk)
@@ -152,9 +163,9 @@ class DeliveryAdmin(InboxAdmin):
         return TemplateResponse(request, "admin/webhooks/replay_one.html", context)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The list, with the number of deliveries in each status above it."""
+        """The list, with the number of deliveries in each status that any has above it."""
         counted = Counter(dict(Delivery.objects.order_by().values_list("status").annotate(Count("pk"))))
-        counts = [(status, counted[status.value]) for status in Delivery.Status]
+        counts = [(status, counted[status.value]) for status in Delivery.Status if counted[status.value]]
         return super().changelist_view(request, {**(extra_context or {}), "counts": counts, "total": counted.total()})
 
 
@@ -162,7 +173,7 @@ class DeliveryAdmin(InboxAdmin):
 class WebhookFailureAdmin(InboxAdmin):
     """What was given up and still waits for somebody, by cause."""
 
-    list_display = ["created_at", "provider", "webhook_type", "company", "short_error", "retry_count", "resolved"]
+    list_display = ["created_at", "what", "resolved", "why", "company"]
     list_filter = [
         ResolvedFilter,
         CauseFilter,
@@ -178,8 +189,8 @@ class WebhookFailureAdmin(InboxAdmin):
     ordering = ["-created_at"]
 
     @admin.display(description="cause", ordering="fingerprint")
-    def short_error(self, failure: WebhookFailure) -> str:
-        return Truncator(failure.error or "").chars(80)
+    def why(self, failure: WebhookFailure) -> str:
+        return Truncator(failure.error or "").chars(MOST_OF_WORDS)
 
     def delivery_of(self, pk: str) -> Delivery:
         related = "delivery__company", "delivery__sync_state__integration"
