@@ -59,7 +59,7 @@ class IntegrationAdmin(ReadOnly):
 
 @admin.register(SyncState)
 class SyncStateAdmin(ReadOnly):
-    list_display = ("__str__", "last_success_at", "last_error", "next_poll_at", "is_chosen", "integration", "company")
+    list_display = ("__str__", "last_success_at", "last_error", "next_poll_at", "integration", "company")
     list_filter = ("integration__provider", "resource_type", "is_chosen", "is_gone", "company")
     list_select_related = ("integration", "company")
     search_fields = ("name", "external_id", "integration__account_address", "last_error")
@@ -82,10 +82,8 @@ class SyncRunAdmin(ReadOnly):
         "outcome",
         "error",
         "kind",
-        "trigger",
         "found",
         "changed",
-        "deleted",
         "company",
     )
     list_filter = ("outcome", "kind", "trigger", "company", "started_at")

@@ -77,7 +77,7 @@ def _channels(now: datetime) -> Line:
     late = now - LATE_RENEWAL
     count = Channel.unscoped.filter(state=Channel.State.LIVE, renew_at__lt=late).count()
     words = f"{count:,} late by an hour or more: is the worker running?" if count else "None: all are renewed in time"
-    address = _list(Channel, state__exact="live", renew_at__lt=f"{late:%Y-%m-%d %H:%M:%S}")
+    address = _list(Channel, state__exact="live", renew_at__lt=late.isoformat(timespec="seconds"))
     return Line("Push channels that expire unrenewed", words, address, count > 0)
 
 

@@ -12,6 +12,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from lpxgp import admin_overview
@@ -76,7 +77,7 @@ class Site(AdminSite):
     index_title = "Staff"
     enable_nav_sidebar = True
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """What there is, with how it runs above it."""
         return super().index(request, {**(extra_context or {}), "overview": admin_overview.lines(request)})
 

@@ -312,6 +312,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+FORMAT_MODULE_PATH = "lpxgp.formats"
 
 LOGGING_CONFIG = None
 logs.configure(read("LOG_LEVEL", log_level, "INFO"), mask_key=SECRET_KEY, is_readable=DEBUG and sys.stderr.isatty())

@@ -173,7 +173,7 @@ class DeliveryAdmin(InboxAdmin):
 class WebhookFailureAdmin(InboxAdmin):
     """What was given up and still waits for somebody, by cause."""
 
-    list_display = ["created_at", "what", "resolved", "why", "company"]
+    list_display = ["created_at", "what", "why", "state", "company"]
     list_filter = [
         ResolvedFilter,
         CauseFilter,
@@ -187,6 +187,10 @@ class WebhookFailureAdmin(InboxAdmin):
     search_help_text = "Error, channel or message key"
     change_list_template = "admin/webhooks/failure_list.html"
     ordering = ["-created_at"]
+
+    @admin.display(description="state", ordering="resolved")
+    def state(self, failure: WebhookFailure) -> str:
+        return "Resolved" if failure.resolved else "Open"
 
     @admin.display(description="cause", ordering="fingerprint")
     def why(self, failure: WebhookFailure) -> str:

@@ -41,10 +41,14 @@ def test_empty_lists_teach(as_staff: Client) -> None:
 def test_the_list_counts_filters_and_searches(as_staff: Client, failed: Delivery, channel: Channel) -> None:
     deliver(channel, 3, first=100)
     page = text(as_staff.get(DELIVERIES))
+    assert "<h1>Deliveries</h1>" in page
     assert "Received: <strong>3</strong>" in page
     assert "Failed: <strong>1</strong>" in page
+    assert "Ignored: <strong>" not in page
+    assert f"{failed.received_at:%Y-%m-%d %H:%M:%S} UTC" in page
     for query, count in (
         ("status__exact=failed", 1),
+        ("status__in=received,processing,waiting,retry&o=1", 3),
         ("provider=google", 4),
         ("provider=other", 0),
         ("type=calendar-event", 4),
@@ -86,6 +90,7 @@ def test_one_delivery_shows_what_came_and_what_was_tried(as_staff: Client, push:
     assert "alice%40" not in page
     assert "•••@lp.example" in page
     assert "Replay…" not in page
+    assert f"<h1>google calendar-event {delivery.received_at:%Y-%m-%d %H:%M:%S} UTC</h1>" in page
 
 
 def test_a_body_whose_key_is_gone_says_so(as_staff: Client, push: Push, channel: Channel) -> None:
@@ -141,6 +146,7 @@ def test_many_are_replayed_by_plan_then_confirmation(
 def test_failures_are_grouped_by_cause_and_open_by_default(as_staff: Client, failed: Delivery) -> None:
     page = text(as_staff.get(FAILURES))
     assert "Open failures by cause" in page
+    assert "<h1>Webhook failures</h1>" in page
     failure = WebhookFailure.objects.get()
     assert f"?cause={failure.fingerprint}" in page
     assert "Replay…" in text(as_staff.get(reverse("admin:webhooks_webhookfailure_change", args=[failure.pk])))

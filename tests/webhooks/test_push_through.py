@@ -94,7 +94,7 @@ def test_doubled_and_shuffled_pushes_are_one_row_each(
 def test_a_sync_that_fails_for_good_fails_its_delivery_and_a_replay_mends_it(
     pushed: Google, link: Link, alice: User, staff: User, run_jobs: Callable[[], int]
 ) -> None:
-    link(alice)
+    linked = link(alice)
     wait(pushed)
     work_off(run_jobs)
     pushed.fault("calendar.events.list", "forbidden_403", times=1)
@@ -105,6 +105,8 @@ def test_a_sync_that_fails_for_good_fails_its_delivery_and_a_replay_mends_it(
     failure = WebhookFailure.objects.get()
     assert (failure.resolved, failure.delivery.status) == (False, "failed")
     assert "Google refuses access" in str(failure.error)
+    causes = [group.cause for group in replay.plan(Delivery.objects.filter(pk=failure.delivery_id)).groups]
+    assert causes == [failure.error] == [state_of(linked).last_error]
 
     replay.replay(failure.delivery, asked_by=staff, reason="Access was granted again.")
     work_off(run_jobs)
