@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 ON_POSTGRES = "not browser and (not processes or postgres)"
@@ -53,27 +55,34 @@ def postgres(binaries: Path, settings: str = "-c fsync=off") -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def pytest(title: str, arguments: list[str], **environment: str) -> bool:
-    """Run pytest; True when it passed."""
-    print(f"\n=== {title}", flush=True)
+def pytest(arguments: list[str], database_url: str, output: IO[str] | None) -> str:
+    """Run pytest into ``output`` (None is our own); says whether it passed."""
     command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "DEBUG": "1", **environment}).returncode == 0
+    environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database_url}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    return "passed" if done.returncode == 0 else "FAILED"
 
 
-def on_postgres(arguments: list[str]) -> str:
+def on_postgres(arguments: list[str], output: IO[str]) -> str:
     """Run the second half; returns passed, FAILED or the reason why it did not run."""
     binaries = None if os.environ.get("SKIP_POSTGRES") == "1" else server_binaries()
     if binaries is None:
         return "NOT RUN: no PostgreSQL server here (on Debian: apt-get install postgresql)"
     with postgres(binaries) as url:
-        passed = pytest(f"PostgreSQL ({binaries})", ["-m", ON_POSTGRES, *arguments], DATABASE_URL=url)
-    return "passed" if passed else "FAILED"
+        # Both halves would write their lists of failures into one cache.
+        return pytest(["-p", "no:cacheprovider", "-m", ON_POSTGRES, *arguments], url, output)
 
 
 def main() -> int:
+    """Both halves at the same time: SQLite's output comes as it runs, PostgreSQL's when it has ended."""
     arguments = sys.argv[1:]
-    sqlite = "passed" if pytest("SQLite", arguments, DATABASE_URL=f"sqlite:///{ROOT}/var/test.sqlite3") else "FAILED"
-    second = on_postgres(arguments)
+    with ThreadPoolExecutor(1) as beside, tempfile.TemporaryFile("w+") as output:
+        second_half = beside.submit(on_postgres, arguments, output)
+        print("\n=== SQLite (PostgreSQL runs beside it)", flush=True)
+        sqlite = pytest(arguments, f"sqlite:///{ROOT}/var/test.sqlite3", None)
+        second = second_half.result()
+        output.seek(0)
+        print(f"\n=== PostgreSQL\n{output.read()}")
     print(f"\n=== Tests on SQLite: {sqlite}\n=== Tests on PostgreSQL: {second}")
     missing = second.startswith("NOT RUN") and os.environ.get("REQUIRE_POSTGRES") == "1"
     return 1 if "FAILED" in {sqlite, second} or missing else 0
