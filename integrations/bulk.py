@@ -5,6 +5,7 @@ of 2,500 events costs what a page of one does. Works on SQLite and PostgreSQL; u
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,16 @@ def upsert(
         cursor.execute(sql, [_document(fields, rows)])
         written = cursor.fetchall() if back else []
     return [tuple(field.to_python(value) for field, value in zip(back, row, strict=True)) for row in written]
+
+
+def give_way() -> None:
+    """Let others write between two long transactions of a loop.
+
+    SQLite keeps no line of those who wait: each looks ten times a second whether it may write, and of a lock that is
+    free for an instant only they get nothing, until they give up after 20 seconds.
+    """
+    if connection.vendor == "sqlite":
+        time.sleep(0.15)
 
 
 def not_listed(

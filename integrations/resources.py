@@ -124,7 +124,7 @@ def delete_imported(integration_id: uuid.UUID) -> None:
     with tenancy.within(integration.company_id):
         rules = meetings.rules_for(integration.company_id, None)
         while _is_revoked(integration_id) and _delete_batch(integration, rules):
-            pass
+            bulk.give_way()
         # While channels are still to be stopped their rows must last: the sweep comes back until they are.
         ready = Integration.objects.filter(pk=integration_id, sync_status="revoked", is_revocation_due=False)
         with transaction.atomic():

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from typing import Any
 
 from django.db.models import F
 
@@ -148,15 +149,19 @@ def record(company_id: uuid.UUID, keys: Collection[str], rules: Rules) -> int:
     return len(meetings)
 
 
-def _copies(keys: Collection[str]) -> list[CalendarEvent]:
-    """Every copy that counts, of any colleague; the one changed last comes last."""
+def _copies(keys: Collection[str]) -> list[Any]:
+    """Every copy that counts, of any colleague, with its ``owner_id``; the one changed last comes last."""
     rows = CalendarEvent.objects.filter(meeting_key__in=list(keys), verdict=Verdict.MEETING)
-    return list(rows.select_related("state__integration").order_by(F("remote_updated_at").asc(nulls_first=True), "pk"))
+    return list(
+        rows.annotate(owner_id=F("state__integration__user_id")).order_by(
+            F("remote_updated_at").asc(nulls_first=True), "pk"
+        )
+    )
 
 
-def _meetings(copies: Collection[CalendarEvent], rules: Rules) -> list[touchpoints.Meeting]:
+def _meetings(copies: Collection[Any], rules: Rules) -> list[touchpoints.Meeting]:
     """One meeting per key, from the guests of all its copies."""
-    by_key: dict[str, list[CalendarEvent]] = defaultdict(list)
+    by_key: dict[str, list[Any]] = defaultdict(list)
     for copy in copies:
         by_key[copy.meeting_key].append(copy)
     outsiders = _outsiders([copy.pk for copy in copies], rules)
@@ -180,7 +185,7 @@ def _outsiders(event_ids: Collection[uuid.UUID], rules: Rules) -> Mapping[uuid.U
 
 
 def _meeting(
-    key: str, copies: Sequence[CalendarEvent], guests: Mapping[str, EventGuest], known: matching.Known
+    key: str, copies: Sequence[Any], guests: Mapping[str, EventGuest], known: matching.Known
 ) -> touchpoints.Meeting:
     """Time and title are those of the copy changed last; the users are the owners of all copies that count."""
     newest = copies[-1]
@@ -197,7 +202,7 @@ def _meeting(
         join_url=newest.join_url,
         people=frozenset(person.id for person in people),
         organizations=frozenset(firms),
-        users=frozenset(user for copy in copies if (user := copy.state.integration.user_id)),
+        users=frozenset(copy.owner_id for copy in copies if copy.owner_id),
         guests=tuple(
             {"email": guest.email, "name": guest.name, "response": guest.response} for guest in guests.values()
         ),

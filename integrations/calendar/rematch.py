@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.utils import timezone
 
-from integrations import sync_states
+from integrations import bulk, sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, ContactsLook, EventGuest
 from integrations.contract import EventCopy, Guest
@@ -20,7 +20,7 @@ from relationships.tenancy import TenantModel
 OVERLAP = timedelta(minutes=5)
 """A row may be committed a while after the time it carries; looking twice at it changes nothing."""
 
-BATCH = 500
+BATCH = 250
 
 NEWS: Mapping[type[TenantModel], str] = {
     PersonAddress: "created_at",
@@ -57,6 +57,8 @@ def rematch(company_id: uuid.UUID) -> int:
         concerned = _all_events() if gone else _concerned(look.looked_at - OVERLAP)
         changed = 0
         for start in range(0, len(concerned), BATCH):
+            if start:
+                bulk.give_way()
             changed += reconsider(company_id, concerned[start : start + BATCH])
         if BlockRule.__name__ in gone and not _read_blocked_again():
             rows[BlockRule.__name__] = look.rows.get(BlockRule.__name__, 0)  # a sync is at it: once more, later

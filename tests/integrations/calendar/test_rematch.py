@@ -1,15 +1,18 @@
 """Contacts, domains and block rules that come, change or go take their past meetings with them."""
 
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection, transaction
 from django.utils import timezone
 
 from integrations import jobs, sync_states
 from integrations.calendar import rematch
+from integrations.calendar.models import ContactsLook
 from integrations.models import SyncRun, SyncState
 from relationships.models import (
     BlockRule,
@@ -207,3 +210,36 @@ def test_one_company_that_meets_a_bug_does_not_keep_the_others_from_their_meetin
     jobs.rematch()
 
     assert set(looked) == {acme.pk, zenith.pk}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_look_lets_others_write_meanwhile(
+    read: SyncState, acme: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rematch, "BATCH", 1)
+    original, busy, done, looked = rematch.reconsider, threading.Event(), threading.Event(), []
+
+    def slowly(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
+        with transaction.atomic():
+            changed = original(company_id, event_ids)
+            busy.set()
+            threading.Event().wait(0.4)
+        looked.append(done.is_set())
+        return changed
+
+    def write() -> None:
+        busy.wait(10)
+        Company.objects.filter(pk=acme.pk).update(time_zone="UTC")
+        done.set()
+        connection.close()
+
+    monkeypatch.setattr(rematch, "reconsider", slowly)
+    # There were more contacts at the last look: all events are looked at again.
+    ContactsLook.unscoped.create(company=acme, looked_at=timezone.now(), rows={"PersonAddress": 9})
+    other = threading.Thread(target=write)
+    other.start()
+    rematch.rematch(acme.pk)
+    other.join()
+
+    assert len(looked) == 4
+    assert looked[-1], "it waited until the look was over"
