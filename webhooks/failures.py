@@ -13,6 +13,7 @@ from webhooks.models import Delivery, WebhookFailure
 
 LOST = "Lost"
 SYNC = "Sync"
+CAUSE = ("payload", "error", "fingerprint", "retry_count")
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ADDRESS = re.compile(r"\S+@\S+")
@@ -38,9 +39,9 @@ def fingerprint(kind: str, error: str) -> str:
 
 
 def record(given_up: Iterable[GivenUp]) -> None:
-    """Open a failure for each of these, in one statement. One that is open already stays as it is."""
-    rows = [
-        WebhookFailure(
+    """Open a failure for each of these. One that is open already, from before a replay, says the newest cause."""
+    rows = {
+        one.delivery.pk: WebhookFailure(
             delivery=one.delivery,
             company_id=one.delivery.company_id,
             provider=one.delivery.provider,
@@ -51,9 +52,16 @@ def record(given_up: Iterable[GivenUp]) -> None:
             retry_count=one.delivery.attempts,
         )
         for one in given_up
-    ]
-    if rows:
-        WebhookFailure.objects.bulk_create(rows, ignore_conflicts=True)
+    }
+    if not rows:
+        return
+    still_open = list(WebhookFailure.objects.filter(delivery__in=rows, resolved=False))
+    for failure in still_open:
+        newest = rows.pop(failure.delivery_id)
+        for name in CAUSE:
+            setattr(failure, name, getattr(newest, name))
+    WebhookFailure.objects.bulk_update(still_open, CAUSE)
+    WebhookFailure.objects.bulk_create(rows.values(), ignore_conflicts=True)
 
 
 def resolve(deliveries: Iterable[Delivery]) -> int:

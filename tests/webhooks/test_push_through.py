@@ -114,6 +114,29 @@ def test_a_sync_that_fails_for_good_fails_its_delivery_and_a_replay_mends_it(
     assert (failure.resolved, failure.delivery.status) == (True, "done")
 
 
+def test_a_replay_that_fails_otherwise_says_the_newest_cause(
+    pushed: Google, link: Link, alice: User, staff: User, run_jobs: Callable[[], int]
+) -> None:
+    link(alice)
+    wait(pushed)
+    work_off(run_jobs)
+    pushed.fault("calendar.events.list", "forbidden_403", times=1)
+    pushed.post("google/push", calendar=alice.email)
+    wait(pushed)
+    work_off(run_jobs)
+    pushed.fault("calendar.events.list", "forbidden_403", times=1)
+
+    failure = WebhookFailure.objects.get()
+    cause = (failure.error, failure.fingerprint)
+    WebhookFailure.objects.update(error="Something else.", fingerprint="other")
+    replay.replay(failure.delivery, asked_by=staff, reason="Once more.")
+    work_off(run_jobs)
+
+    failure = WebhookFailure.objects.get()
+    assert not failure.resolved
+    assert (failure.error, failure.fingerprint) == cause
+
+
 def test_a_forged_push_is_refused_and_a_stopped_channel_unknown(
     pushed: Google, link: Link, alice: User, live_server: LiveServer
 ) -> None:
