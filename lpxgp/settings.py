@@ -149,6 +149,8 @@ TEMPLATES = [
 
 # Database: SQLite by default, PostgreSQL by DATABASE_URL.
 DATABASES = {"default": read("DATABASE_URL", database, f"sqlite:///{VAR_DIR / 'lpxgp.sqlite3'}")}
+# Opening a connection costs more than storing a webhook does, on both databases.
+DATABASES["default"]["CONN_MAX_AGE"] = 600
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock at BEGIN: two writers wait for each other instead of failing half-way.
     # synchronous=FULL: an acknowledged webhook and a rotated refresh token survive a loss of power.
@@ -158,7 +160,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 600
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"].setdefault("OPTIONS", {}).update({"server_side_binding": True, "prepare_threshold": 2})
 
@@ -306,6 +307,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = False
 
 vars().update(read("EMAIL_URL", mail_server, f"filemail:///{VAR_DIR / 'mail'}" if DEBUG else "consolemail://"))
+# Without a limit a mail server that does not answer would hold a worker until the queue ends its job.
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = read("DEFAULT_FROM_EMAIL", str, "LPxGP Integrations <no-reply@localhost>")
 
 LANGUAGE_CODE = "en"
