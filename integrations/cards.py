@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from integrations import providers
@@ -192,7 +192,10 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
         SetAside.objects.filter(state__in=ids).values("state").annotate(n=Count("pk")).values_list("state", "n")
     )
     # The newest counts, but one that lives counts more than its successor under way.
-    found = Channel.objects.filter(sync_state__in=ids).order_by("created_at")
+    newest_one = Channel.objects.filter(sync_state=OuterRef("sync_state")).order_by("-created_at").values("pk")[:1]
+    found = Channel.objects.filter(
+        Q(state=Channel.State.LIVE) | Q(pk=Subquery(newest_one)), sync_state__in=ids
+    ).order_by("created_at")
     channels = {row.sync_state_id: row for row in sorted(found, key=lambda row: row.state == Channel.State.LIVE)}
     lines: dict[uuid.UUID, list[Line]] = defaultdict(list)
     for state in states:

@@ -49,8 +49,9 @@ def companies_with_news() -> list[uuid.UUID]:
 def rematch(company_id: uuid.UUID) -> int:
     """Judge the events again that the news of this company concern; returns how many changed their verdict."""
     with tenancy.within(company_id):
-        look = ContactsLook.objects.first() or ContactsLook(
-            company_id=company_id, looked_at=datetime.fromtimestamp(0, UTC)
+        # Two looks may begin at once.
+        look, _ = ContactsLook.objects.get_or_create(
+            company_id=company_id, defaults={"looked_at": datetime.fromtimestamp(0, UTC)}
         )
         now, rows = timezone.now(), {model.__name__: model.objects.count() for model in NEWS}
         gone = {model.__name__ for model, column in NEWS.items() if _is_less(model, column, look, rows)}

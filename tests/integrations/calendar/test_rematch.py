@@ -2,8 +2,8 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Collection
-from datetime import timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 import time_machine
@@ -243,3 +243,17 @@ def test_a_long_look_lets_others_write_meanwhile(
 
     assert len(looked) == 4
     assert looked[-1], "it waited until the look was over"
+
+
+def test_two_first_looks_at_once_end_in_one(read: SyncState, acme: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = rematch._concerned
+
+    def second(since: datetime) -> Sequence[uuid.UUID]:
+        monkeypatch.setattr(rematch, "_concerned", original)
+        rematch.rematch(acme.pk)
+        return original(since)
+
+    monkeypatch.setattr(rematch, "_concerned", second)
+    rematch.rematch(acme.pk)
+
+    assert ContactsLook.unscoped.get().company == acme
