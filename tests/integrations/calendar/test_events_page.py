@@ -43,7 +43,6 @@ def test_own_events_stand_newest_first_all_day_ones_among_them(as_alice: Client)
         ("?q=nobody", ["late"]),
         ("?q=EARLY", ["early"]),
         ("?verdict=nonsense", ["late", "days", "early"]),
-        ("?q=%00ear\x00ly", ["early"]),
     ],
 )
 def test_events_are_found_by_words_and_verdict(as_alice: Client, query: str, expected: list[str]) -> None:
