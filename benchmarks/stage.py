@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,8 @@ def parser(description: str | None, database: str = "both") -> ArgumentParser:
 
 def run(script: str, options: Namespace, measure: Callable[[Namespace], Result]) -> None:
     """Run ``measure`` on each database asked for; prints one line of JSON with all results last."""
+    # SIGTERM ends it as Ctrl-C does: through every ``finally``, so that no server stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if INSIDE in os.environ:
         # The servers log as in production, into a file; the one that measures keeps the screen for its tables.
         logging.disable(logging.INFO)
@@ -60,7 +63,13 @@ def run(script: str, options: Namespace, measure: Callable[[Namespace], Result])
             print(f"\n=== {name}", flush=True)
             answer = Path(folder) / "result.json"
             environment = {**os.environ, "DATABASE_URL": url, INSIDE: str(answer)}
-            subprocess.run([sys.executable, "-m", script, *sys.argv[1:]], check=True, cwd=ROOT, env=environment)
+            measuring = subprocess.Popen([sys.executable, "-m", script, *sys.argv[1:]], cwd=ROOT, env=environment)
+            try:
+                if measuring.wait() != 0:
+                    sys.exit(f"{script} failed on {name}.")
+            finally:
+                measuring.terminate()
+                measuring.wait()
             results[name] = json.loads(answer.read_text())
     print(json.dumps({"benchmark": script.rpartition(".")[2], "cores": os.cpu_count(), **results}))
 
