@@ -164,15 +164,17 @@ def history(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """End the link; whether imported data goes too is a question of its own."""
     integration = _own(request, pk)
-    form = DisconnectForm(request.POST or None)
+    is_ended = integration.sync_status == Integration.Status.REVOKED
+    form = DisconnectForm(request.POST or None, initial={"imported": "delete" if is_ended else "keep"})
     if request.method == "POST" and form.is_valid():
         linking.disconnect(integration, form.is_data_deleted)
         kept = "What was imported is being deleted." if form.is_data_deleted else "What was imported stays."
-        messages.success(request, f"Disconnected. {kept}")
+        messages.success(request, kept if is_ended else f"Disconnected. {kept}")
         return redirect("integrations:settings")
     context = {
         "integration": integration,
         "service": _service(integration),
+        "is_ended": is_ended,
         "form": form,
         "events": resources.count_imported(integration),
     }

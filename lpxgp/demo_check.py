@@ -161,7 +161,7 @@ class Check:
         chosen = {"action": "replay_selected", "_selected_action": str(failure.pk), "index": "0"}
         plan = browser.submit(listing, form_with(listing, "action"), **chosen)
         result = browser.submit(plan, form_with(plan, "confirmed"), reason="The calendar can be read again.")
-        if result.status != 200 or "Replay: result" not in result.text:
+        if result.status != 200 or "Asked again for" not in result.text:
             raise Stuck(f"The replay was answered {result.status}.")
         renamed = self._meetings().filter(title="A renamed meeting")
         self._stage.wait(renamed.exists, SYNCED_WITHIN, "the change of the failed delivery")

@@ -20,6 +20,8 @@ class Blocked:
 
     def blocks(self, email: str, user_id: uuid.UUID | None) -> bool:
         """Whether a rule of the firm or of this user covers the address. What is no address is covered by none."""
+        if not (self.addresses or self.domains):
+            return False
         try:
             key, domain = addresses.match_key(email), addresses.domain_of(email)
         except ValueError:

@@ -59,10 +59,10 @@ class GoogleCalendar:
 
     def calendars(self, http: requests.Session) -> Iterator[CalendarInfo]:
         """Every calendar of the account's list. Raises MissingScope where listing was not granted."""
-        listing = google.api("calendar", "v3", http).calendarList()
+        listing = google.api("calendar", "v3").calendarList()
         page = ""
         while True:
-            answer = google.run(listing.list(maxResults=250, **({"pageToken": page} if page else {})))
+            answer = google.run(listing.list(maxResults=250, **({"pageToken": page} if page else {})), http)
             items, last = answer.get("items"), page
             page = str(answer.get("nextPageToken", ""))
             if not isinstance(items, list) or (page and page == last):
@@ -85,7 +85,7 @@ class GoogleCalendar:
             fields["timeMin"] = _rfc3339(wanted.window_start)
             fields["timeMax"] = _rfc3339(wanted.window_end)
         try:
-            answer = google.run(google.api("calendar", "v3", http).events().list(**fields))
+            answer = google.run(google.api("calendar", "v3").events().list(**fields), http)
         except Permanent as error:
             if (wanted.cursor or wanted.page) and "HTTP 400" in str(error):
                 raise CursorExpired("Google no longer takes the place where we stopped reading.") from error
@@ -103,8 +103,8 @@ class GoogleCalendar:
             "token": token,
             "params": {"ttl": str(int((expires_at - datetime.now(UTC)).total_seconds()))},
         }
-        request = google.api("calendar", "v3", http).events().watch(calendarId=external_id, body=body)
-        answer = google.run(request)
+        request = google.api("calendar", "v3").events().watch(calendarId=external_id, body=body)
+        answer = google.run(request, http)
         return OpenedChannel(
             resource_id=str(answer.get("resourceId", "")),
             resource_uri=str(answer.get("resourceUri", "")),
@@ -116,7 +116,7 @@ class GoogleCalendar:
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
         """End a channel. Raises ResourceGone where it ended already."""
         body = {"id": channel_id, "resourceId": resource_id}
-        google.run(google.api("calendar", "v3", http).channels().stop(body=body))
+        google.run(google.api("calendar", "v3").channels().stop(body=body), http)
 
 
 def _calendar(item: dict[str, Any]) -> CalendarInfo:

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httplib2
@@ -131,17 +132,21 @@ class RequestsHttp:
         self.http.close()
 
 
-def api(name: str, version: str, http: requests.Session) -> Any:
-    """Google's own client for one of its APIs, built from the document it ships with: no network is used."""
+@cache
+def api(name: str, version: str) -> Any:
+    """Google's own client for one of its APIs, built once from the document it ships with: no network is used.
+
+    It makes requests and sends none: ``run`` sends each through the session of whoever asks, so threads may share it.
+    """
     document = json.loads(discovery_cache.get_static_doc(name, version))
     document.pop("mtlsRootUrl", None)
-    return build_from_document(document, http=RequestsHttp(http))
+    return build_from_document(document, http=RequestsHttp(outbound.session(hosts=())))
 
 
-def run(request: Any) -> dict[str, Any]:
+def run(request: Any, http: requests.Session) -> dict[str, Any]:
     """Execute one request of Google's client and say its errors in our words."""
     try:
-        answer = request.execute()
+        answer = request.execute(http=RequestsHttp(http))
     except HttpError as error:
         raise translated(error) from error
     except ValueError as error:

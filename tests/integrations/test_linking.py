@@ -279,3 +279,20 @@ def test_a_listing_that_failed_once_is_made_up_for(
     assert (integration.sync_status, integration.reason) == ("active", "")
     assert state_of(integration).last_success_at
     assert Channel.unscoped.get(integration=integration).state == "live"
+
+
+def test_what_a_disconnect_kept_can_be_deleted_later(
+    google: Google, link: Link, alice: User, as_alice: Client, run_jobs: Callable[[], int]
+) -> None:
+    google.put(alice.email, meeting("one", at(1), alice.email, "x@else.example"))
+    integration = link(alice)
+    address = f"/settings/integrations/{integration.pk}/disconnect/"
+    as_alice.post(address, {"imported": "keep"})
+    run_jobs()
+    assert address in as_alice.get("/settings/integrations/").content.decode()
+    assert "Delete what was imported" in as_alice.get(address).content.decode()
+
+    as_alice.post(address, {"imported": "delete", "confirm": "delete"})
+    run_jobs()
+    assert CalendarEvent.unscoped.count() == 0
+    assert address not in as_alice.get("/settings/integrations/").content.decode()
