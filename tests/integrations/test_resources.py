@@ -122,7 +122,7 @@ def test_an_odd_answer_is_no_empty_list_of_calendars(
     google: Google, link: Link, alice: User, monkeypatch: pytest.MonkeyPatch, answer: Json
 ) -> None:
     integration = link(alice)
-    monkeypatch.setattr(google_provider, "run", lambda request: answer)
+    monkeypatch.setattr(google_provider, "run", lambda request, http: answer)
 
     resources.refresh(integration)
 
