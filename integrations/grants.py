@@ -124,12 +124,12 @@ def _refresh(integration: Integration, lease: uuid.UUID) -> Access:
         raise
     except BadConfig as error:
         _release(integration, lease)
-        set_reason(integration.pk, Integration.Status.ERROR, f"{error} The operator of this installation was told.")
+        set_reason(integration.pk, Integration.Status.ERROR, f"{error} The operator of this installation must act.")
         raise
     except BaseException:
         _release(integration, lease)
         raise
-    return _save(integration, lease, old, answer)
+    return _save(integration, old, answer)
 
 
 @retry(
@@ -138,14 +138,18 @@ def _refresh(integration: Integration, lease: uuid.UUID) -> Access:
     wait=wait_exponential(multiplier=0.1, max=2),
     reraise=True,
 )
-def _save(integration: Integration, lease: uuid.UUID, old: dict[str, Any], answer: Tokens) -> Access:
-    """Store the new tokens in a transaction of their own. A reply without refresh token keeps the old one."""
+def _save(integration: Integration, old: dict[str, Any], answer: Tokens) -> Access:
+    """Store the new tokens in a transaction of their own. A reply without refresh token keeps the old one.
+
+    The version fences, not the lease: a lease that ran out while the database was busy must not cost a rotated token,
+    which nobody could redeem again.
+    """
     values = {
         "access_token": answer.access_token,
         "refresh_token": answer.refresh_token or old.get("refresh_token"),
     }
     with transaction.atomic():
-        rows = Integration.unscoped.filter(pk=integration.pk, lease=lease, version=integration.version).update(
+        rows = Integration.unscoped.filter(pk=integration.pk, version=integration.version).update(
             encrypted_tokens=seal(integration, values),
             expires_at=answer.expires_at,
             version=integration.version + 1,
@@ -153,7 +157,7 @@ def _save(integration: Integration, lease: uuid.UUID, old: dict[str, Any], answe
             lease_until=None,
         )
     if rows != 1:
-        # The lease ran out while the provider answered: whoever has it now decides, this token is only good for now.
+        # Somebody linked anew or refreshed meanwhile: theirs is stored, and this token is good for now.
         return Access(answer.access_token, integration.version)
     return Access(answer.access_token, integration.version + 1)
 

@@ -86,6 +86,32 @@ def test_a_lease_of_a_killed_worker_runs_out(google: Google, link: Link, alice: 
 
 
 @pytest.mark.django_db
+def test_a_lease_that_ran_out_while_saving_costs_no_token(
+    google: Google, link: Link, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    google.post("google/rotate_refresh_tokens", on=True)
+    integration = link(alice)
+    before = grants.unseal(integration)["refresh_token"]
+    expire(integration)
+    seal = grants.seal
+
+    def slowly(row: Integration, values: dict[str, str]) -> bytes:
+        Integration.unscoped.filter(pk=row.pk).update(lease=row.pk, lease_until=timezone.now())
+        return seal(row, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grants, "seal", slowly)
+        grants.fresh(integration.pk)
+
+    integration.refresh_from_db()
+    assert grants.unseal(integration)["refresh_token"] != before
+    expire(integration)
+    assert grants.fresh(integration.pk).token
+    integration.refresh_from_db()
+    assert integration.sync_status == "active"
+
+
+@pytest.mark.django_db
 def test_a_dead_grant_stops_holds_and_tells_once(
     google: Google, link: Link, alice: User, run_jobs: Callable[[], int]
 ) -> None:
