@@ -22,6 +22,16 @@ PASSWORD = "a-long-password"
 Json = dict[str, Any]
 
 
+def end(main: psutil.Popen) -> None:
+    """SIGKILL to the process and everything below it, at the same moment, as a lost machine would."""
+    everything = [main, *main.children(recursive=True)] if is_alive(main) else [main]
+    for process in everything:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    main.wait()
+    until(lambda: not any(map(is_alive, everything)), 10, f"the end of process {main.pid}")
+
+
 class Product:
     """Three processes over one database. ``web`` and ``sandbox`` are their addresses; output goes to ``logs``."""
 
@@ -73,14 +83,8 @@ class Product:
             )
 
     def kill(self, name: str) -> None:
-        """SIGKILL to the process and everything below it, at the same moment, as a lost machine would."""
-        main = self._running[name]
-        everything = [main, *main.children(recursive=True)] if is_alive(main) else [main]
-        for process in everything:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        main.wait()
-        until(lambda: not any(map(is_alive, everything)), 10, f"the end of {name}")
+        """End ``sandbox``, ``web`` or ``worker`` without a warning."""
+        end(self._running[name])
 
     def control(self, path: str, **order: Any) -> Json:
         """Give the sandbox an order; its answer."""
