@@ -92,8 +92,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.google",
-    "allauth.socialaccount.providers.microsoft",
+    "lpxgp.social.google",
+    "lpxgp.social.microsoft",
     "allauth.mfa",
     "allauth.usersessions",
     "rest_framework",
@@ -226,6 +226,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_PROVIDERS = {
     slug: {
         "SCOPE": ["openid", "email", "profile"],
+        "AUTH_PARAMS": {"prompt": "select_account"},
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [{"client_id": client_id, "secret": read(f"{slug.upper()}_SIGNIN_CLIENT_SECRET", str, ""), "key": ""}],
     }

@@ -16,6 +16,7 @@ from sandbox import pages
 from sandbox.google.scopes import KNOWN, OPTIONAL, SIGN_IN, full_names
 from sandbox.google.state import Account, Google, google_of
 from sandbox.google.tokens import Prefill
+from sandbox.pages import choices
 from sandbox.providers import Call
 
 BANNER = "Sandbox, not Google. No real account is involved."
@@ -165,22 +166,16 @@ def consent_page(google: Google, wish: Wish) -> Response:
         main = "<h1>No accounts</h1><p>This sandbox has no Google accounts yet.</p>"
         return pages.page("No accounts", main, 200, BANNER)
     prefill = google.tokens.prefills.get(chosen.email, Prefill())
-    client = escape(wish.client_id)
+    is_sign_in = not set(wish.scopes) & set(OPTIONAL)
+    title = "Sign in" if is_sign_in else "Link your account"
+    accounts_shown = "".join(choices.account(one.email, one.name, one is chosen) for one in accounts)
     main = (
-        f'<div class="consent"><h1>Link your account to {client}?</h1><form method="post">'
-        f"<fieldset><legend>Choose an account</legend>{''.join(account_choice(one, chosen) for one in accounts)}"
-        f"</fieldset>{scope_choices(wish, ticked_at_first(wish, prefill))}{buttons(prefill)}</form></div>"
+        f'<div class="consent"><h1>{title} to {escape(wish.client_id)}?</h1><form method="post">'
+        f"<fieldset><legend>Choose an account</legend>{accounts_shown}</fieldset>"
+        f"{scope_choices(wish, ticked_at_first(wish, prefill))}{choices.buttons(is_deny_main=prefill.deny)}"
+        "</form></div>"
     )
-    return pages.page("Link your account", main, 200, BANNER, f"'self' {origin_of(wish.redirect_uri)}")
-
-
-def account_choice(account: Account, chosen: Account) -> str:
-    """One radio button."""
-    checked = " checked" if account is chosen else ""
-    return (
-        f'<label class="choice"><input type="radio" name="account" value="{escape(account.email)}" required{checked}>'
-        f"<span>{escape(account.name)}<small>{escape(account.email)}</small></span></label>"
-    )
+    return pages.page(title, main, 200, BANNER, f"'self' {origin_of(wish.redirect_uri)}")
 
 
 def scope_choices(wish: Wish, ticked: set[str]) -> str:
@@ -194,15 +189,6 @@ def scope_choices(wish: Wish, ticked: set[str]) -> str:
     )
     signing_in = f"<p>It will:</p><ul>{basics}</ul>" if basics else ""
     return signing_in + (f"<fieldset><legend>Choose what it may do</legend>{boxes}</fieldset>" if boxes else "")
-
-
-def buttons(prefill: Prefill) -> str:
-    """Allow and Deny; the one foreseen stands out."""
-    allow_class, deny_class = ("", ' class="main"') if prefill.deny else (' class="main"', "")
-    return (
-        f'<div class="buttons"><button{deny_class} name="decision" value="deny">Deny</button>'
-        f'<button{allow_class} name="decision" value="allow">Allow</button></div>'
-    )
 
 
 def error_page(error: Refused) -> Response:

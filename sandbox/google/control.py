@@ -19,7 +19,10 @@ MOST_PREVIEWED = 5_000
 
 
 def add_account(world: World, request: Request) -> Any:
-    """{"email", "name"?, "sub"?, "hd"?, "timeZone"?}: create or change; a new account gets its primary calendar."""
+    """{"email", "name"?, "sub"?, "hd"?, "timeZone"?, "emailVerified"?}: create or change.
+
+    A new account gets its primary calendar.
+    """
     google, body = google_of(world), body_of(request)
     email = required(body, "email").lower()
     before = google.accounts.get(email)
@@ -30,6 +33,7 @@ def add_account(world: World, request: Request) -> Any:
         body.get("hd", before.hd if before else ""),
         body.get("timeZone") or (before.time_zone if before else DEFAULT_ZONE),
     )
+    account.is_verified = bool(body.get("emailVerified", before.is_verified if before else True))
     return {"email": account.email, "sub": account.sub}
 
 

@@ -14,13 +14,17 @@ from sandbox.world import World
 
 @dataclass
 class Account:
-    """A person with a Google account. ``hd`` is the Workspace domain, empty for a private account."""
+    """A person with a Google account. ``hd`` is the Workspace domain, empty for a private account.
+
+    ``is_verified``: whether Google saw that the person reads the address.
+    """
 
     email: str
     name: str
     sub: str
     hd: str
     time_zone: str
+    is_verified: bool = True
 
 
 class Google:

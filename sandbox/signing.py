@@ -1,0 +1,68 @@
+"""Keys that ID tokens are signed with, and how JOSE writes things."""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from google.auth import crypt
+from google.auth import jwt as google_jwt
+
+
+@dataclass(frozen=True)
+class Key:
+    """A signing key and its certificate."""
+
+    kid: str
+    private: rsa.RSAPrivateKey
+
+    @property
+    def certificate(self) -> str:
+        """Self-signed X.509 in PEM."""
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox.invalid")])
+        start = datetime.now(UTC) - timedelta(days=365)
+        builder = x509.CertificateBuilder(name, name, self.private.public_key(), 1, start, start + timedelta(days=7300))
+        return builder.sign(self.private, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The public key as an item of a JWK set."""
+        numbers = self.private.public_key().public_numbers()
+        return {
+            "kid": self.kid,
+            "kty": "RSA",
+            "alg": "RS256",
+            "use": "sig",
+            "n": base64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
+            "e": base64url(numbers.e.to_bytes(3, "big")),
+        }
+
+
+@cache
+def keys() -> list[Key]:
+    """Two keys, made once per process: providers publish the next one before they sign with it."""
+    privates = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
+    return [
+        Key(hashlib.sha256(str(key.public_key().public_numbers().n).encode()).hexdigest()[:40], key) for key in privates
+    ]
+
+
+def base64url(raw: bytes) -> str:
+    """base64url without padding, as JOSE writes it."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def sign(claims: dict[str, Any]) -> str:
+    """A JWT, RS256, by the current key."""
+    key = keys()[0]
+    pem = key.private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    signed: bytes = google_jwt.encode(crypt.RSASigner.from_string(pem, key.kid), claims)
+    return signed.decode()
