@@ -7,9 +7,9 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -47,16 +47,25 @@ def database(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Django
             settings["NAME"] = f"processes_{uuid.uuid4().hex[:12]}"
             url = os.environ["DATABASE_URL"].rsplit("/", 1)[0] + f"/{settings['NAME']}"
             _execute_outside(f'CREATE DATABASE "{settings["NAME"]}"')
-        connections.databases[ALIAS] = settings
-        call_command("migrate", database=ALIAS, verbosity=0, skip_checks=True)
-        call_command("createcachetable", database=ALIAS, verbosity=0)
         try:
-            yield url
+            with migrated(settings):
+                yield url
         finally:
-            connections[ALIAS].close()
-            del connections[ALIAS], connections.databases[ALIAS]
             if url.startswith("postgres"):
                 _execute_outside(f'DROP DATABASE "{settings["NAME"]}" WITH (FORCE)')
+
+
+@contextmanager
+def migrated(settings: dict[str, Any]) -> Iterator[None]:
+    """The database of these settings has all tables, and the test reaches it as ``ALIAS``."""
+    connections.databases[ALIAS] = settings
+    try:
+        call_command("migrate", database=ALIAS, verbosity=0, skip_checks=True)
+        call_command("createcachetable", database=ALIAS, verbosity=0)
+        yield
+    finally:
+        connections[ALIAS].close()
+        del connections[ALIAS], connections.databases[ALIAS]
 
 
 def _execute_outside(statement: str) -> None:

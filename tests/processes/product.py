@@ -86,6 +86,10 @@ class Product:
         """End ``sandbox``, ``web`` or ``worker`` without a warning."""
         end(self._running[name])
 
+    def processes(self) -> dict[str, int]:
+        """The process ids of those that still run."""
+        return {name: process.pid for name, process in self._running.items() if is_alive(process)}
+
     def control(self, path: str, **order: Any) -> Json:
         """Give the sandbox an order; its answer."""
         return self._answer(self._http.post(f"{self.sandbox}/control/{path}", json=order, timeout=30))
