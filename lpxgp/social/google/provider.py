@@ -12,6 +12,8 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAu
 
 from lpxgp.social import exchange
 
+KEPT = ("email", "name", "hd")
+
 
 class GoogleAdapter(GoogleOAuth2Adapter):
     client_class = exchange.Client
@@ -22,6 +24,9 @@ class GoogleProvider(exchange.OnlyAsConfigured, AllauthGoogle):
 
     oauth2_adapter_class = GoogleAdapter
     refusal = "The address of a Google account lets you in only where Google itself runs that mailbox."
+
+    def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {name: data[name] for name in KEPT if name in data}
 
     def extract_email_addresses(self, data: dict[str, Any]) -> list[EmailAddress]:
         """The account's address, verified where Google runs the mailbox: a Workspace's, or gmail.com's.

@@ -1,0 +1,58 @@
+"""Pretend Microsoft: sign-in and who one is, at the paths of the real hosts below one prefix each.
+
+login.microsoftonline.com → /microsoft-login, graph.microsoft.com → /microsoft-graph.
+"""
+
+from collections.abc import Sequence
+
+from werkzeug.wrappers import Request
+
+from sandbox.microsoft import consent, errors, graph, identity, oauth
+from sandbox.microsoft.control import CONTROLS
+from sandbox.microsoft.state import Microsoft, microsoft_of
+from sandbox.providers import Provider, Route, Table
+from sandbox.world import World
+
+LOGIN = "/microsoft-login/<tenant>"
+GRAPH = "/microsoft-graph/v1.0"
+METHODS = ("GET", "POST", "PATCH", "DELETE")
+
+ROUTES = [
+    Route("GET", f"{LOGIN}/oauth2/v2.0/authorize", "microsoft.auth", consent.authorize),
+    Route("POST", f"{LOGIN}/oauth2/v2.0/authorize", "microsoft.auth", consent.authorize),
+    Route("POST", f"{LOGIN}/oauth2/v2.0/token", "microsoft.token", oauth.token),
+    Route("GET", f"{LOGIN}/discovery/v2.0/keys", "microsoft.keys", identity.published_keys),
+    Route("GET", f"{GRAPH}/me", "graph.me.get", graph.me),
+]
+UNKNOWN = [
+    Route(method, f"/microsoft-{host}/<path:path>", "microsoft.unknown", errors.unknown)
+    for host in ("login", "graph")
+    for method in METHODS
+]
+
+
+def account_of(world: World, request: Request) -> str:
+    """The account of the request's access token or code."""
+    microsoft = microsoft_of(world)
+    found = microsoft.tokens.access.get(graph.bearer(request)) or microsoft.tokens.codes.get(
+        request.form.get("code", "") if request.method == "POST" else ""
+    )
+    return found.upn if found else ""
+
+
+def overview(world: World) -> Sequence[Table]:
+    """Accounts with the addresses they claim."""
+    accounts = microsoft_of(world).accounts.values()
+    rows = [[one.name, one.upn, one.mail, one.tenant, one.oid] for one in accounts]
+    return [Table("Microsoft accounts", ("Name", "Signs in as", "Says its address is", "Tenant", "Object id"), rows)]
+
+
+PROVIDER = Provider(
+    slug="microsoft",
+    routes=[*ROUTES, *UNKNOWN],
+    new_state=Microsoft,
+    fault=errors.fault,
+    account_of=account_of,
+    controls=CONTROLS,
+    overview=overview,
+)
