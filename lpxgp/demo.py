@@ -7,6 +7,7 @@ import sys
 import time
 
 import requests
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
@@ -23,6 +24,7 @@ from relationships.models import Company, Fund, Touchpoint, User
 
 WEB_PORT, SANDBOX_PORT = 8000, 9400
 START = "/oauth/start/google/calendar"
+CONNECTIONS = "/accounts/3rdparty/"
 
 
 def enter() -> None:
@@ -51,6 +53,8 @@ def run() -> int:
             if not Integration.unscoped.filter(user=anna, provider="google", sync_status="active").exists():
                 say("Linking Anna's Google Calendar through the sandbox's consent page")
                 link(sign_in(stage, anna), stage, anna)
+            if not SocialAccount.objects.filter(user=anna, provider="microsoft").exists():
+                connect_microsoft(sign_in(stage, anna), stage, anna)
             stage.wait(lambda: first_sync_is_done(anna), 120, "the first sync")
             introduce(stage, company, anna, time.monotonic() - began)
             while True:
@@ -92,7 +96,11 @@ def load_world(stage: Stage, company: Company, anna: User) -> None:
         cast = demo_world.cast_of(company, anna.email, Fund.objects.order_by("-vintage")[0].name)
     for colleague in cast.colleagues:
         account = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
-        stage.control("google/accounts", **account)
+        stage.control("google/accounts", **account, hd=colleague.email.partition("@")[2])
+        stage.control("microsoft/accounts", upn=colleague.email, name=colleague.name)
+    # Two whom sign-in has to refuse: a stranger, and a foreign tenant's account that claims Anna's address.
+    stage.control("google/accounts", email="sam.stranger@elsewhere.example", name="Sam Stranger")
+    stage.control("microsoft/accounts", upn="eve@elsewhere.example", name="Eve Impostor", mail=anna.email)
     listing = f"{stage.sandbox}/control/google/events"
     if not demo_stage.local().get(listing, params={"calendar": anna.email}, timeout=30).json()["events"]:
         for calendar, events in demo_world.by_calendar(cast, timezone.now()).items():
@@ -119,6 +127,16 @@ def link(browser: Browser, stage: Stage, user: User) -> None:
         raise Stuck(f"Linking ended at {back.url} ({back.status}): {' '.join(back.text.split())[:600]}")
 
 
+def connect_microsoft(browser: Browser, stage: Stage, user: User) -> None:
+    """From the page of account connections over the consent page and back, as a person would. Raises Stuck."""
+    page = browser.get(f"{stage.web}{CONNECTIONS}")
+    consent = browser.submit(page, form_to(page, "/accounts/microsoft/login/?process=connect"))
+    form = form_with(consent, "decision", "allow")
+    back = browser.submit(consent, form, account=user.email, decision="allow")
+    if back.status != 200 or not back.url.endswith(CONNECTIONS) or f"Microsoft: {user.email}" not in back.text:
+        raise Stuck(f"Connecting Microsoft ended at {back.url} ({back.status}).")
+
+
 def first_sync_is_done(user: User) -> bool:
     """Whether a sync of the user's calendars has ended well."""
     return SyncRun.unscoped.filter(state__integration__user=user, outcome=SyncRun.Outcome.DONE).exists()
@@ -142,6 +160,8 @@ Try this
   - Integrations: what was read, which meetings were left out, and why.
   - Sign in as a colleague ({", ".join(other.email for other in colleagues(company, anna))})
     and connect a calendar yourself, in the browser.
+  - Sign out, and continue with Google as any colleague, or with Microsoft as Anna, who has connected it.
+    Strangers are refused, and told what to do; so is an impostor who claims Anna's address.
   - Cancel the next meeting "at Google" and watch it leave the page within seconds:
       curl -H "Content-Type: application/json" {stage.sandbox}/control/google/events/cancel \\
         -d '{{"calendar": "{anna.email}", "ids": ["{next_event_id(company, anna)}"]}}'

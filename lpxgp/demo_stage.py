@@ -21,11 +21,13 @@ from lpxgp.processes import ROOT, Group
 T = TypeVar("T")
 
 FOLDER, SANDBOX = "LPXGP_STAGE", "LPXGP_SANDBOX"
-GOOGLE = {
+ORIGINS = {
     "https://accounts.google.com": "google-accounts",
     "https://oauth2.googleapis.com": "google-oauth2",
     "https://www.googleapis.com": "google-apis",
     "https://openidconnect.googleapis.com": "google-openid",
+    "https://login.microsoftonline.com": "microsoft-login",
+    "https://graph.microsoft.com": "microsoft-graph",
 }
 BAD = re.compile(r'"level": "(warning|error|critical)"|"Failed |Traceback|Error')
 POLL = 0.1
@@ -50,9 +52,13 @@ def enter(command: str, folder: Path, web_port: int, sandbox_port: int) -> None:
         "DEBUG": "1",
         "DATABASE_URL": f"sqlite:///{folder / 'lpxgp.sqlite3'}",
         "PUBLIC_URL": web,
-        "PROVIDER_ORIGINS": json.dumps({real: f"{sandbox}/{path}" for real, path in GOOGLE.items()}),
+        "PROVIDER_ORIGINS": json.dumps({real: f"{sandbox}/{path}" for real, path in ORIGINS.items()}),
         "GOOGLE_CLIENT_ID": "demo.apps.googleusercontent.com",
         "GOOGLE_CLIENT_SECRET": "demo-secret",
+        "GOOGLE_SIGNIN_CLIENT_ID": "demo-sign-in.apps.googleusercontent.com",
+        "GOOGLE_SIGNIN_CLIENT_SECRET": "demo-secret",
+        "MICROSOFT_SIGNIN_CLIENT_ID": "demo-sign-in",
+        "MICROSOFT_SIGNIN_CLIENT_SECRET": "demo-secret",
         FOLDER: str(folder),
         SANDBOX: sandbox,
     }
