@@ -5,12 +5,13 @@ claim's lease ends is its proof of ownership: who comes too late, after the leas
 """
 
 import logging
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 BATCH = 50
 LEASE = timedelta(seconds=60)
 """How long a worker may be silent about what it claimed before somebody else gets it."""
+
+AFTER_TROUBLE = timedelta(seconds=1)
+"""Between two tries to store what came of a claim."""
 
 NO_RESOURCE = "It names nothing that we keep in sync."
 
@@ -59,7 +63,7 @@ def run(limit: int = BATCH, is_suspect: bool = False) -> int:
     if tries:
         for one in tries:
             _read(one)
-        _finish(tries)
+        _finish_in_time(tries, now + LEASE)
     return len(tries)
 
 
@@ -156,6 +160,22 @@ def _retry(one: Try, error: Exception, retry_after: float | None) -> None:
         return
     delivery.next_attempt_at = retries.next_attempt_at(delivery.attempts, timezone.now(), retry_after)
     one.ends(Status.RETRY, Outcome.RETRY, f"Try {delivery.attempts + 1} of {retries.MAX_ATTEMPTS} follows.", words)
+
+
+def _finish_in_time(tries: Sequence[Try], ends_at: datetime) -> None:
+    """Store how the batch ended; a database that restarts is waited for as long as the claim lasts.
+
+    Nobody else could finish it sooner, and it would look as if its worker had died.
+    """
+    while True:
+        try:
+            return _finish(tries)
+        except (InterfaceError, OperationalError):
+            if connection.in_atomic_block or timezone.now() + AFTER_TROUBLE > ends_at:
+                raise
+            log.warning("A claim of %d deliveries could not be stored; trying again.", len(tries), exc_info=True)
+            connection.close()
+            time.sleep(AFTER_TROUBLE.total_seconds())
 
 
 def _finish(tries: Sequence[Try]) -> None:

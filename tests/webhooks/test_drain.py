@@ -3,16 +3,17 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from integrations import providers
+from integrations import providers, sync_states
 from integrations.contract import Notice
 from integrations.errors import NeedsReconnect, Permanent, Temporary
 from integrations.models import Channel, Integration, SyncState
@@ -321,6 +322,38 @@ def test_who_comes_after_his_lease_changes_nothing(channel: Channel, state: Sync
     assert set(Attempt.objects.values_list("outcome", flat=True)) == {"lost"}
     state.refresh_from_db()
     assert state.dirty_mark == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_read_is_stored_once_the_database_is_back(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(channel, 3)
+    poke, troubles = sync_states.poke, [OperationalError("restarting"), InterfaceError("connection closed")]
+
+    def fail_twice(*arguments: Any, **options: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        poke(*arguments, **options)
+
+    monkeypatch.setattr(sync_states, "poke", fail_twice)
+    monkeypatch.setattr(drain, "AFTER_TROUBLE", timedelta(0))
+    assert drain.run() == 3
+    assert not troubles
+    assert set(Delivery.objects.values_list("status", "attempts")) == {("waiting", 1)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_stays_away_is_not_waited_for_beyond_the_lease(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise OperationalError("gone")
+
+    deliver(channel)
+    monkeypatch.setattr(sync_states, "poke", fail)
+    monkeypatch.setattr(drain, "AFTER_TROUBLE", drain.LEASE)
+    with pytest.raises(OperationalError):
+        drain.run()
+    assert Delivery.objects.get().status == "processing"
 
 
 def test_a_live_lease_is_left_alone(channel: Channel) -> None:
