@@ -287,7 +287,7 @@ class TestBoth:
         client = Client()
         log_in(client, alice.email)
         signin.go(client, provider, alice.email, process="connect")
-        assert "already connected" in text_of(client.get(CONNECTIONS))
+        assert "somebody else here has this account connected already" in text_of(client.get(CONNECTIONS))
         assert SocialAccount.objects.get().user == bob
 
     def test_the_page_of_connections_names_it_and_removes_it(self, signin: SignIn, alice: User, provider: str) -> None:
