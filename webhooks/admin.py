@@ -16,6 +16,7 @@ from django.utils.text import Truncator
 
 from relationships.models import User
 from webhooks import failures, replay
+from webhooks.admin_bulk_replays import BulkReplayAdmin
 from webhooks.admin_filters import (
     CauseFilter,
     DeliveryCauseFilter,
@@ -25,6 +26,8 @@ from webhooks.admin_filters import (
     open_causes,
 )
 from webhooks.models import Delivery, WebhookFailure
+
+__all__ = ["BulkReplayAdmin", "DeliveryAdmin", "WebhookFailureAdmin"]
 
 MOST_REASON = 500
 MOST_OF_WORDS = 120
@@ -86,7 +89,7 @@ class InboxAdmin(admin.ModelAdmin):
 
     @admin.action(description="Replay… (shows the plan first)", permissions=["change"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-        """The plan of a replay of the selected rows; with the confirmation, its result."""
+        """The plan of a replay of the selected rows; with the confirmation, it begins and its own page follows."""
         deliveries = self.deliveries_of(queryset)
         include_done = request.POST.get("include_done") == "yes"
         context: dict[str, Any] = {**self.admin_site.each_context(request), "opts": self.opts}
@@ -94,8 +97,7 @@ class InboxAdmin(admin.ModelAdmin):
             reason = request.POST.get("reason", "").strip()[:MOST_REASON]
             if reason:
                 result = replay.run(deliveries, cast(User, request.user), reason, include_done)
-                context |= {"title": "Replay: under way", "result": result}
-                return TemplateResponse(request, "admin/webhooks/replay_result.html", context)
+                return redirect("admin:webhooks_bulkreplay_change", result.bulk.pk)
             context["reason_missing"] = True
         context |= {
             "title": "Replay: plan",
@@ -190,7 +192,7 @@ class WebhookFailureAdmin(InboxAdmin):
 
     @admin.display(description="state", ordering="resolved")
     def state(self, failure: WebhookFailure) -> str:
-        return "Resolved" if failure.resolved else "Open"
+        return failure.resolution or "Resolved" if failure.resolved else "Open"
 
     @admin.display(description="cause", ordering="fingerprint")
     def why(self, failure: WebhookFailure) -> str:

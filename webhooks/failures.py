@@ -64,10 +64,10 @@ def record(given_up: Iterable[GivenUp]) -> None:
     WebhookFailure.objects.bulk_create(rows.values(), ignore_conflicts=True)
 
 
-def resolve(deliveries: Iterable[Delivery]) -> int:
+def resolve(deliveries: Iterable[Delivery], why: str) -> int:
     """Close the open failures of these deliveries: what they announced has arrived, or matters no more."""
     rows = WebhookFailure.objects.filter(delivery__in=[one.pk for one in deliveries], resolved=False)
-    return rows.update(resolved=True, resolved_at=timezone.now())
+    return rows.update(resolved=True, resolved_at=timezone.now(), resolution=why)
 
 
 def payload_of(delivery: Delivery) -> dict[str, object]:

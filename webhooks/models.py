@@ -5,6 +5,7 @@ All times are aware and stored in UTC.
 
 import uuid
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -74,6 +75,28 @@ class Delivery(models.Model):
         return f"{self.provider} {self.webhook_type} {self.received_at:%Y-%m-%d %H:%M:%S}"
 
 
+class BulkReplay(models.Model):
+    """Many deliveries asked for again at once: who asked and why, and who stopped it half-way."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    asked_by = models.ForeignKey("relationships.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    reason = models.TextField(blank=True)
+    began_at = models.DateTimeField(default=timezone.now)
+    left_alone = models.PositiveIntegerField(
+        default=0, help_text="Chosen, but done already, under way, or disconnected."
+    )
+    stopped_at = models.DateTimeField(null=True)
+    stopped_by = models.ForeignKey("relationships.User", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = "replay of many"
+        verbose_name_plural = "replays of many"
+        ordering = ["-began_at"]
+
+    def __str__(self) -> str:
+        return f"Replay of {self.began_at:%Y-%m-%d %H:%M:%S}"
+
+
 class Attempt(models.Model):
     """One try at a delivery: when, how long, how it ended."""
 
@@ -86,6 +109,7 @@ class Attempt(models.Model):
         HELD = "held", "Held"
         FAILED = "failed", "Failed for good"
         LOST = "lost", "Its worker died"
+        STOPPED = "stopped", "Stopped before it began"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")
@@ -93,6 +117,12 @@ class Attempt(models.Model):
     is_replay = models.BooleanField(default=False)
     asked_by = models.ForeignKey("relationships.User", on_delete=models.SET_NULL, null=True, related_name="+")
     reason = models.TextField(blank=True, help_text="Why somebody asked for it.")
+    bulk = models.ForeignKey(BulkReplay, on_delete=models.SET_NULL, null=True, related_name="tries")
+    before = models.JSONField(
+        null=True,
+        encoder=DjangoJSONEncoder,
+        help_text="What a replay of many found, to be put back if stopped.",
+    )
     started_at = models.DateTimeField(default=timezone.now)
     duration = models.DurationField(null=True)
     outcome = models.TextField(choices=Outcome, default=Outcome.RUNNING)
@@ -108,7 +138,7 @@ class Attempt(models.Model):
 
 
 class WebhookFailure(models.Model):
-    """A delivery that was given up, for staff to review; resolved by a successful replay."""
+    """A delivery that was given up, for staff to review; resolved once its change is here after all."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="failures")
@@ -121,6 +151,7 @@ class WebhookFailure(models.Model):
     retry_count = models.IntegerField(default=0)
     resolved = models.BooleanField(default=False)
     resolved_at = models.DateTimeField(null=True)
+    resolution = models.TextField(blank=True, db_default="", help_text="Why it is resolved, in plain words.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.utils import timezone
 
 from integrations import sync_states
-from integrations.models import SyncState
+from integrations.models import SyncRun, SyncState
 from webhooks import failures
 from webhooks.failures import GivenUp
 from webhooks.models import Attempt, Delivery
@@ -19,6 +19,8 @@ from webhooks.models import Attempt, Delivery
 MOST_AT_ONCE = 500
 
 NO_LONGER_SYNCED = "What it speaks of is no longer synced."
+REPLAY_BROUGHT = "A replay brought it."
+SYNC_BROUGHT = "A later sync brought it."
 NEEDS_RECONNECT = "The account needs to be connected again; it goes on by itself then."
 
 Status, Outcome = Delivery.Status, Attempt.Outcome
@@ -59,6 +61,29 @@ def settle() -> int:
     return sum(map(len, found.values()))
 
 
+def resolve_brought() -> int:
+    """End failed deliveries whose change came with a later sync, such as the next poll; returns how many were.
+
+    One that was read waits for a mark, which was reached. For one that never was, any run that began after it counts.
+    """
+    later = SyncRun.unscoped.filter(
+        state=OuterRef("sync_state"), outcome=SyncRun.Outcome.DONE, started_at__gt=OuterRef("received_at")
+    )
+    brought = Q(sync_state__done_mark__gte=F("awaits_mark")) | Q(Exists(later), awaits_mark=None)
+    failed = Delivery.objects.filter(brought, status=Status.FAILED, failures__resolved=False).order_by()
+    total = 0
+    while found := list(failed[:MOST_AT_ONCE]):
+        with transaction.atomic():
+            # Not those that somebody asked for again meanwhile: their replay says how they end.
+            rows = Delivery.objects.filter(pk__in=[one.pk for one in found], status=Status.FAILED)
+            mine = list(rows.order_by("pk").select_for_update())
+            failures.resolve(mine, SYNC_BROUGHT)
+            total += rows.filter(pk__in=[one.pk for one in mine]).update(
+                status=Status.DONE, finished_at=timezone.now(), error=""
+            )
+    return total
+
+
 def _pending(deliveries: Iterable[Delivery]) -> Q:
     """Those of them that nobody has moved on meanwhile."""
     return Q(pk__in=[one.pk for one in deliveries], status__in=[Status.WAITING, Status.HELD])
@@ -93,7 +118,7 @@ def _done(deliveries: Sequence[Delivery], states: Mapping[uuid.UUID, SyncState])
     }
     for detail, group in _by_words(deliveries, words):
         _close_attempts(group, Outcome.DONE, detail)
-    failures.resolve(deliveries)
+    failures.resolve(deliveries, REPLAY_BROUGHT)
 
 
 def _failed(deliveries: Sequence[Delivery], states: Mapping[uuid.UUID, SyncState]) -> None:
@@ -114,7 +139,7 @@ def _gone(deliveries: Sequence[Delivery]) -> None:
         status=Status.IGNORED, finished_at=timezone.now(), error=NO_LONGER_SYNCED
     )
     _close_attempts(deliveries, Outcome.IGNORED, NO_LONGER_SYNCED)
-    failures.resolve(deliveries)
+    failures.resolve(deliveries, NO_LONGER_SYNCED)
 
 
 def _held(deliveries: Sequence[Delivery]) -> None:

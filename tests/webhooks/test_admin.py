@@ -137,7 +137,7 @@ def test_many_are_replayed_by_plan_then_confirmation(
         "confirmed": "yes",
     }
     assert "Say why" in text(as_staff.post(address, hidden))
-    assert "Asked again for 1" in text(as_staff.post(address, {**hidden, "reason": "mended"}))
+    assert "Asked again for 1" in text(as_staff.post(address, {**hidden, "reason": "mended"}, follow=True))
     failed.refresh_from_db()
     assert failed.status == "received"
     assert Attempt.objects.get(is_replay=True).asked_by == staff

@@ -48,6 +48,7 @@ def test_a_successful_replay_resolves_the_failure_and_keeps_the_history(
     ]
     failure = WebhookFailure.objects.get()
     assert failure.resolved
+    assert failure.resolution == "A replay brought it."
     assert failure.resolved_at is not None
 
 
