@@ -7,7 +7,21 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from integrations import sync_states
+from integrations.admin_owners import LinkedCompanyAdmin, LinkedUserAdmin
 from integrations.models import Channel, Heartbeat, Integration, LinkAttempt, SetAside, SyncRun, SyncState
+
+__all__ = [
+    "ChannelAdmin",
+    "HeartbeatAdmin",
+    "IntegrationAdmin",
+    "LinkAttemptAdmin",
+    "LinkedCompanyAdmin",
+    "LinkedUserAdmin",
+    "ReadOnly",
+    "SetAsideAdmin",
+    "SyncRunAdmin",
+    "SyncStateAdmin",
+]
 
 
 class ReadOnly(admin.ModelAdmin):

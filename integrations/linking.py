@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 from django_q.tasks import async_task
@@ -26,6 +27,8 @@ from relationships.models import User
 log = structlog.get_logger()
 
 CONSENT_MINUTES = 15
+BEGIN_AT_MOST = 10
+"""So many consents may a user begin within CONSENT_MINUTES."""
 SESSION_KEY = "link_secret"
 REVOKE_FOR = timedelta(days=1)
 """For so long a provider in trouble is asked again to revoke; then the tokens are deleted all the same."""
@@ -34,10 +37,18 @@ REVOKE_FOR = timedelta(days=1)
 class LinkRefused(Exception):
     """Linking did not end in a grant. ``title``, the message and ``remedy`` are what the user reads."""
 
+    status = 400
+
     def __init__(self, title: str, what: str, remedy: str, provider: str = "", integration_type: str = "") -> None:
         super().__init__(what)
         self.title, self.what, self.remedy = title, what, remedy
         self.provider, self.integration_type = provider, integration_type
+
+
+class TooOften(LinkRefused):
+    """Consents are begun faster than a person clicks."""
+
+    status = 429
 
 
 class OtherAccount(LinkRefused):
@@ -57,13 +68,14 @@ class Answer:
 def begin(user: User, provider_slug: str, integration_type: str, session: SessionBase) -> str:
     """Remember a consent that begins, and the address to send the browser to.
 
-    Raises LookupError, BadConfig, or LinkRefused while an earlier link is still being ended.
+    Raises LookupError, BadConfig, LinkRefused while an earlier link is still being ended, or TooOften.
     """
     service = providers.service(provider_slug, integration_type)
     config = providers.client_config(provider_slug)
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     existing = _existing(user, provider_slug, integration_type)
     _check_ended(existing, service, provider_slug)
+    _check_pace(user)
     attempt = LinkAttempt(
         company_id=tenancy.current_company_id(),
         user=user,
@@ -78,6 +90,21 @@ def begin(user: User, provider_slug: str, integration_type: str, session: Sessio
     hint = existing.account_address if existing else user.email
     return outbound.rerouted(
         providers.get(provider_slug).authorize_url(config, service, state, verifier, hint, force_consent=True)
+    )
+
+
+def _check_pace(user: User) -> None:
+    """Take one of the user's places in the shared cache. Raises TooOften, with the time when one is free again."""
+    now, span = timezone.now(), timedelta(minutes=CONSENT_MINUTES)
+    places = [f"link-begun:{user.pk}:{number}" for number in range(BEGIN_AT_MOST)]
+    # Adding is one atomic step for all processes: however many ask at once, no place is taken twice.
+    if any(cache.add(place, now, span.total_seconds()) for place in places):
+        return
+    again_at = min(cache.get_many(places).values(), default=now) + span
+    raise TooOften(
+        "That was begun too often",
+        f"You began linking {BEGIN_AT_MOST} times within {CONSENT_MINUTES} minutes.",
+        f"Nothing was changed. Try again after {timezone.localtime(again_at + timedelta(minutes=1)):%H:%M}.",
     )
 
 

@@ -119,6 +119,8 @@ class SyncState(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = "calendar being synced"
+        verbose_name_plural = "calendars being synced"
         ordering = ["-is_primary", "name"]
         indexes = [
             models.Index(fields=["next_poll_at"], condition=Q(is_chosen=True), name="sync_state_due"),
@@ -208,7 +210,8 @@ class SetAside(TenantModel):
     last_seen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name_plural = "set aside"
+        verbose_name = "event we could not read"
+        verbose_name_plural = "events we could not read"
         constraints = [models.UniqueConstraint(fields=["state", "external_id"], name="set_aside_once")]
 
     def __str__(self) -> str:

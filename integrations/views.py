@@ -196,7 +196,7 @@ def _service(integration: Integration) -> Service:
 
 
 def _refusal(request: HttpRequest, refused: linking.LinkRefused) -> HttpResponse:
-    return _consent_page(request, "integrations/refused.html", {"refused": refused}, status=400)
+    return _consent_page(request, "integrations/refused.html", {"refused": refused}, status=refused.status)
 
 
 def _consent_page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
