@@ -85,7 +85,7 @@ class Attacker:
     def attack(self, every: Sequence[str], attacks: Callable[[str], Iterable[Attack]], one_in: dict[str, int]) -> None:
         """Send each address one in ``one_in[role]`` of the attacks, another part of them to each; fail at the end.
 
-        HOSTILE_ALL=1 sends all to each, which takes some twenty minutes.
+        HOSTILE_ALL=1 sends all to each, which takes some five minutes.
         """
         step = 1 if os.environ.get("HOSTILE_ALL") == "1" else one_in[self._role]
         self._rows = every_row()

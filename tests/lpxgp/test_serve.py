@@ -74,13 +74,15 @@ def test_forty_slow_bodies_hold_up_nobody(port: int) -> None:
 @pytest.mark.parametrize(
     ("start", "drop"),
     [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", b""),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: ", b"a"),
         (b"GET / HTTP/1.1\nHost: x\n", b"\n"),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", b"a"),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
     ],
 )
-def test_a_request_that_trickles_in_is_given_up(start: bytes, drop: bytes) -> None:
+def test_a_request_that_does_not_end_is_given_up(start: bytes, drop: bytes) -> None:
     with (
         serving(channel_timeout=1, cleanup_interval=1) as port,
         socket.create_connection(("127.0.0.1", port), timeout=0.1) as client,

@@ -1,6 +1,7 @@
 """A real worker over a database of its own, of the same kind as the tests' one."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,37 +36,65 @@ def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
     return answer
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """The DATABASE_URL of a migrated database; the test itself reaches it as ``ALIAS``."""
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The name of a database with all tables: copying it takes a tenth of the time that migrating takes."""
+    settings = {**connections.databases["default"]}
+    is_sqlite = settings["ENGINE"].endswith("sqlite3")
+    name = f"processes_{uuid.uuid4().hex[:12]}"
+    settings["NAME"] = str(tmp_path_factory.mktemp("database") / "pattern.sqlite3") if is_sqlite else name
     with django_db_blocker.unblock():
-        settings = {**connections.databases["default"]}
-        if settings["ENGINE"].endswith("sqlite3"):
-            settings["NAME"] = str(tmp_path_factory.mktemp("database") / "product.sqlite3")
-            url = f"sqlite:///{settings['NAME']}"
-        else:
-            settings["NAME"] = f"processes_{uuid.uuid4().hex[:12]}"
-            url = os.environ["DATABASE_URL"].rsplit("/", 1)[0] + f"/{settings['NAME']}"
-            _execute_outside(f'CREATE DATABASE "{settings["NAME"]}"')
+        if not is_sqlite:
+            _execute_outside(f'CREATE DATABASE "{name}"')
         try:
             with migrated(settings):
-                yield url
+                pass
+            yield settings["NAME"]
         finally:
-            if url.startswith("postgres"):
-                _execute_outside(f'DROP DATABASE "{settings["NAME"]}" WITH (FORCE)')
+            if not is_sqlite:
+                _execute_outside(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def database(
+    pattern: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """The DATABASE_URL of a migrated database; the test itself reaches it as ``ALIAS``."""
+    settings = {**connections.databases["default"]}
+    with django_db_blocker.unblock():
+        if settings["ENGINE"].endswith("sqlite3"):
+            settings["NAME"] = str(tmp_path_factory.mktemp("database") / "product.sqlite3")
+            shutil.copy(pattern, settings["NAME"])
+            with reached(settings):
+                yield f"sqlite:///{settings['NAME']}"
+            return
+        settings["NAME"] = f"processes_{uuid.uuid4().hex[:12]}"
+        _execute_outside(f'CREATE DATABASE "{settings["NAME"]}" TEMPLATE "{pattern}"')
+        try:
+            with reached(settings):
+                yield os.environ["DATABASE_URL"].rsplit("/", 1)[0] + f"/{settings['NAME']}"
+        finally:
+            _execute_outside(f'DROP DATABASE "{settings["NAME"]}" WITH (FORCE)')
 
 
 @contextmanager
-def migrated(settings: dict[str, Any]) -> Iterator[None]:
-    """The database of these settings has all tables, and the test reaches it as ``ALIAS``."""
+def reached(settings: dict[str, Any]) -> Iterator[None]:
+    """The test reaches the database of these settings as ``ALIAS``."""
     connections.databases[ALIAS] = settings
     try:
-        call_command("migrate", database=ALIAS, verbosity=0, skip_checks=True)
-        call_command("createcachetable", database=ALIAS, verbosity=0)
         yield
     finally:
         connections[ALIAS].close()
         del connections[ALIAS], connections.databases[ALIAS]
+
+
+@contextmanager
+def migrated(settings: dict[str, Any]) -> Iterator[None]:
+    """As ``reached``, and it has all tables."""
+    with reached(settings):
+        call_command("migrate", database=ALIAS, verbosity=0, skip_checks=True)
+        call_command("createcachetable", database=ALIAS, verbosity=0)
+        yield
 
 
 def _execute_outside(statement: str) -> None:

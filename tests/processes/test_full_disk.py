@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tests.processes.raw_requests import CLOSE, HOST, get
 from tests.processes.web import Web, live_channel, running
 
-pytestmark = pytest.mark.processes
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite's files are written by the server itself."),
+]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integrations.models import Channel
-from tests.processes.raw_requests import CHUNKED, FRAMING, HOST, OTHERS, UNFINISHED, get
+from tests.processes.raw_requests import CHUNKED, CLOSE, FRAMING, HOST, OTHERS, UNFINISHED, get
 from tests.processes.web import Web, live_channel, running
 
 pytestmark = pytest.mark.processes
@@ -74,11 +74,11 @@ def test_a_body_is_asked_for_where_the_sender_waits_for_that(web: Web) -> None:
 
 
 def test_a_request_without_a_body_is_answered_though_it_waits_to_be_asked_for_one(web: Web) -> None:
-    assert web.send(get(b"/livez", HOST + b"Expect: 100-continue\r\nConnection: close\r\n")).startswith(b"HTTP/1.1 200")
+    assert web.send(get(b"/livez", HOST + CLOSE + b"Expect: 100-continue\r\n")).startswith(b"HTTP/1.1 200")
 
 
 def test_the_address_may_be_absolute(web: Web) -> None:
-    assert web.send(get(b"http://127.0.0.1/livez", HOST + b"Connection: close\r\n")).startswith(b"HTTP/1.1 200")
+    assert web.send(get(b"http://127.0.0.1/livez", HOST + CLOSE)).startswith(b"HTTP/1.1 200")
 
 
 def test_two_hundred_unfinished_requests_hold_up_nobody(web: Web) -> None:

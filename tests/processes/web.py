@@ -22,7 +22,7 @@ from lpxgp.demo_stage import answers, free_port
 from relationships.models import Company, User
 from tests.processes.conftest import ALIAS, ROOT, until
 from tests.processes.product import STARTED_WITHIN, end
-from tests.processes.raw_requests import HOST, get, post
+from tests.processes.raw_requests import CLOSE, HOST, get, post
 from webhooks.models import Delivery
 
 
@@ -50,7 +50,7 @@ class Web(NamedTuple):
     def is_well(self) -> None:
         """A page and a push get through at once, and the push is stored."""
         began = time.monotonic()
-        assert self.send(get(b"/livez", HOST + b"Connection: close\r\n")).startswith(b"HTTP/1.1 200")
+        assert self.send(get(b"/accounts/login/", HOST + CLOSE)).startswith(b"HTTP/1.1 200")
         assert self.push().startswith(b"HTTP/1.1 202")
         assert time.monotonic() - began < 3
 
