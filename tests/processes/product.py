@@ -13,7 +13,7 @@ import psutil
 import requests
 
 from lpxgp.demo_browser import Browser, form_to, form_with
-from lpxgp.demo_stage import GOOGLE, answers, free_port, local
+from lpxgp.demo_stage import ORIGINS, answers, free_port, local
 from lpxgp.processes import is_alive
 from tests.processes.conftest import ROOT, until
 
@@ -43,7 +43,7 @@ class Product:
             "DEBUG": "1",
             "DATABASE_URL": database_url,
             "PUBLIC_URL": self.web,
-            "PROVIDER_ORIGINS": json.dumps({real: f"{self.sandbox}/{path}" for real, path in GOOGLE.items()}),
+            "PROVIDER_ORIGINS": json.dumps({real: f"{self.sandbox}/{path}" for real, path in ORIGINS.items()}),
             "GOOGLE_CLIENT_ID": "client-1",
             "GOOGLE_CLIENT_SECRET": "secret-1",
         }
