@@ -294,7 +294,9 @@ class TestBoth:
         client = connect(signin, alice, provider, alice.email)
         assert f"{provider.title()}: {alice.email}" in text_of(client.get(CONNECTIONS))
         client.post(CONNECTIONS, {"account": str(SocialAccount.objects.get().pk)})
-        assert "No account is connected yet." in text_of(client.get(CONNECTIONS))
+        page = text_of(client.get(CONNECTIONS))
+        assert "No account is connected yet." in page
+        assert "your Google account connects itself" in page
         assert not SocialAccount.objects.exists()
 
     def test_the_next_page_of_ours_is_followed_and_no_foreign_one(

@@ -24,6 +24,7 @@ class GoogleProvider(exchange.OnlyAsConfigured, AllauthGoogle):
 
     oauth2_adapter_class = GoogleAdapter
     refusal = "The address of a Google account lets you in only where Google itself runs that mailbox."
+    note = "Where Google runs your mailbox, your Google account connects itself when you sign in with it."
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         return {name: data[name] for name in KEPT if name in data}
