@@ -13,7 +13,7 @@ from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent
 from integrations.contract import CalendarInfo
 from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
-from integrations.models import Channel, Integration, SyncRun, SyncState
+from integrations.models import Channel, Integration, RoundPage, SyncRun, SyncState
 from relationships import tenancy
 from relationships.models import Touchpoint
 
@@ -68,7 +68,10 @@ def _listed(integration: Integration) -> list[CalendarInfo]:
 
 
 def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> None:
-    """Make the rows equal to the list. A calendar that is no longer offered is kept, unread, and said to be gone."""
+    """Make the rows equal to the list. A calendar that is no longer offered is kept, unread, and said to be gone.
+
+    One that comes back after it went while it was chosen is read again: see ``_returning``.
+    """
     rows = [
         {
             "company": integration.company_id,
@@ -83,13 +86,36 @@ def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> Non
         }
         for calendar in calendars
     ]
-    bulk.upsert(SyncState, rows, unique=["integration", "resource_type", "external_id"])
     offered = [calendar.external_id for calendar in calendars]
+    back = _returning(integration, offered)
+    bulk.upsert(SyncState, rows, unique=["integration", "resource_type", "external_id"])
+    _read_again(back)
     states = SyncState.objects.filter(integration=integration, is_gone=False).exclude(external_id__in=offered)
     gone = list(states.values_list("pk", flat=True))
     if gone:
-        states.filter(pk__in=gone).update(is_gone=True, is_chosen=False)
+        states.filter(pk__in=gone, is_chosen=True).update(is_chosen=False, next_poll_at=timezone.now())
+        states.filter(pk__in=gone).update(is_gone=True)
         _stop_pushes(gone)
+
+
+def _returning(integration: Integration, offered: Collection[str]) -> list[uuid.UUID]:
+    """Calendars that went while they were chosen, and are offered again.
+
+    These have a next poll, which unticking and disconnecting clear; nobody unticks a calendar that is gone.
+    """
+    gone = SyncState.objects.filter(integration=integration, is_gone=True, external_id__in=offered)
+    return list(gone.filter(next_poll_at__isnull=False).values_list("pk", flat=True))
+
+
+def _read_again(state_ids: Collection[uuid.UUID]) -> None:
+    """Choose these once more and ask for a full round, which also finds what was deleted meanwhile."""
+    if not state_ids:
+        return
+    RoundPage.objects.filter(state__in=state_ids).delete()
+    SyncState.objects.filter(pk__in=state_ids).update(
+        is_chosen=True, cursor="", page_cursor="", round_id=None, failures=0, last_error="", next_attempt_at=None
+    )
+    sync_states.poke(state_ids, trigger=SyncRun.Trigger.LINK)
 
 
 def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:
