@@ -1,9 +1,11 @@
 """Replays of many: how far they are, and that stopping one leaves what has not begun as it was."""
 
+import threading
 from collections import Counter
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -132,3 +134,28 @@ def test_who_may_replay_may_stop(client: Client, bulk: BulkReplay, codename: str
     person.user_permissions.set(Permission.objects.filter(codename=codename))
     client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
     assert client.post(reverse("admin:webhooks_bulkreplay_stop", args=[bulk.pk])).status_code == status
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_is_begun_or_taken_back_and_never_both(channel: Channel, state: SyncState, staff: User) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time: there is no race to lose.")
+    deliver(channel, 200)
+    Delivery.objects.update(status="failed", awaits_mark=1)
+    bulk = replay.run(Delivery.objects.all(), staff, REASON).bulk
+
+    def work() -> None:
+        try:
+            while drain.run(limit=5):
+                pass
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    taken_back = replay.stop(bulk, staff)
+    worker.join()
+
+    assert statuses() == Counter({"failed": taken_back, "waiting": 200 - taken_back}) - Counter()
+    assert Attempt.objects.filter(outcome="stopped").count() == taken_back
+    assert Attempt.objects.filter(outcome="poked").count() == 200 - taken_back
