@@ -108,15 +108,15 @@ def test_a_replay_that_was_stopped_begins_no_other_piece(
 def test_the_page_says_how_far_it_is_and_stops_it(as_staff: Client, bulk: BulkReplay, staff: User) -> None:
     shown = page(as_staff, bulk)
     assert "Asked again for 5." in shown
-    assert "Not begun yet</th><td>3</td>" in shown
-    assert "waiting for their sync</th><td>2</td>" in shown
+    assert 'Not begun yet</th><td class="number">3</td>' in shown
+    assert 'waiting for their sync</th><td class="number">2</td>' in shown
     assert REASON in shown
     stop = reverse("admin:webhooks_bulkreplay_stop", args=[bulk.pk])
     assert stop in shown
 
     answer = as_staff.post(stop, follow=True).content.decode()
     assert "3 had not begun" in answer
-    assert "as they were before</th><td>3</td>" in answer
+    assert 'as they were before</th><td class="number">3</td>' in answer
     assert stop not in answer
     assert "nothing left to stop" in as_staff.post(stop, follow=True).content.decode()
 
