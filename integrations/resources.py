@@ -8,13 +8,13 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import bulk, grants, providers, sync_states
+from integrations import grants, providers, sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent
 from integrations.contract import CalendarInfo
 from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
 from integrations.models import Channel, Integration, RoundPage, SyncRun, SyncState
-from relationships import tenancy
+from relationships import bulk, tenancy
 from relationships.models import Touchpoint
 
 log = structlog.get_logger()

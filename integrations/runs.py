@@ -65,6 +65,7 @@ class Held:
     access: grants.Access
     ends_at: datetime = field(default_factory=lambda: timezone.now() + SLICE)
     unannounced: int = 0
+    has_set_aside: bool = True
 
     def refresh_access(self) -> None:
         """Get a newer access token than the one the provider just refused."""

@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from relationships import addresses
-from relationships.tenancy import TenantModel
+from relationships.tenancy import TenantModel, unindexed_company
 
 
 def check_time_zone(name: str) -> None:
@@ -319,6 +319,7 @@ class Touchpoint(TenantModel):
         EMAIL = "email", "E-mail"
         CALL = "call", "Call"
 
+    company = unindexed_company()
     kind = models.CharField(max_length=10, choices=Kind)
     unique_key = models.CharField(max_length=64, help_text="Hash of the real-world event's identity.")
     title = models.CharField(max_length=500, blank=True)

@@ -14,7 +14,7 @@ from django.db import models, transaction
 from django.db.models import CharField, QuerySet, Value
 from django.utils import timezone
 
-from relationships import batches
+from relationships import bulk
 from relationships.models import Touchpoint
 from relationships.tenancy import current_company_id
 
@@ -29,9 +29,6 @@ CHANGING = (
     "guests",
     "cancelled_at",
 )
-
-# Seventeen columns each, in one INSERT.
-MEETINGS_AT_ONCE = 1_000
 
 Pair = tuple[uuid.UUID, uuid.UUID]
 
@@ -59,65 +56,71 @@ class Meeting:
     origin: str
 
 
-def record_meetings(meetings: Sequence[Meeting]) -> dict[str, uuid.UUID]:
+def record_meetings(meetings: Sequence[Meeting], gone: Collection[str] = ()) -> dict[str, uuid.UUID]:
     """Make the current company's touchpoints equal to ``meetings``; returns the touchpoint's id by unique key.
 
-    Writes what changed alone, brings back what was cancelled, and takes the same number of queries for one meeting as
-    for a thousand. Two workers that record the same meeting make one row; the later one's view of it stands.
-    Of two meetings with one key the last counts. Raises NoCompany outside ``tenancy.within``.
+    Those whose keys are in ``gone`` are hidden, and keep what was noted about them. Writes what changed alone, brings
+    back what was cancelled, and takes the same number of queries for one meeting as for a thousand. Two workers that
+    record the same meeting make one row; the later one's view of it stands. Of two meetings with one key the last
+    counts. Raises NoCompany outside ``tenancy.within``.
     """
     whole = {meeting.unique_key: meeting for meeting in meetings}
-    ids: dict[str, uuid.UUID] = {}
+    gone = set(gone) - whole.keys()
+    if not whole and not gone:
+        return {}
     # Joins the caller's transaction: a page is stored as a whole or not at all.
     with transaction.atomic(savepoint=False):
+        stored = _stored(whole.keys() | gone)
+        _hide([row["id"] for key, row in stored.items() if key in gone and row["cancelled_at"] is None])
         # In the order of their keys, here and in each statement, so that two workers cannot wait for each other.
-        for keys in batches.of(sorted(whole), MEETINGS_AT_ONCE):
-            wanted = {key: whole[key] for key in keys}
-            recorded = _upsert(wanted)
-            _connect({recorded[key]: meeting for key, meeting in wanted.items()})
-            ids |= recorded
+        ids, new = _write({key: whole[key] for key in sorted(whole)}, stored)
+        _connect({ids[key]: meeting for key, meeting in whole.items()}, new)
     return ids
 
 
-def cancel_meetings(unique_keys: Collection[str]) -> int:
-    """Hide these meetings of the current company, keeping what was noted about them; returns how many were visible."""
-    now = timezone.now()
-    visible = Touchpoint.objects.filter(kind=Touchpoint.Kind.MEETING, cancelled_at=None)
-    return sum(
-        visible.filter(unique_key__in=keys).update(cancelled_at=now, updated_at=now)
-        for keys in batches.of(sorted(set(unique_keys)), batches.KEYS)
-    )
+def _stored(unique_keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+    """The rows as they are, which stay locked until the transaction ends."""
+    rows = Touchpoint.objects.select_for_update(of=("self",)).filter(unique_key__among=unique_keys)
+    return {row["unique_key"]: row for row in rows.order_by("unique_key").values("id", "unique_key", *CHANGING)}
 
 
-def _upsert(wanted: Mapping[str, Meeting]) -> dict[str, uuid.UUID]:
-    """Insert or update what differs from the stored rows, which stay locked until the transaction ends."""
-    stored = Touchpoint.objects.select_for_update(of=("self",)).filter(unique_key__in=wanted).order_by("unique_key")
-    found = {row.unique_key: row for row in stored}
-    changed = []
+def _hide(ids: Collection[uuid.UUID]) -> None:
+    if ids:
+        now = timezone.now()
+        rows = Touchpoint.objects.filter(pk__among=ids)
+        rows.update(cancelled_at=now, updated_at=now)
+
+
+def _write(
+    wanted: Mapping[str, Meeting], stored: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, uuid.UUID], set[uuid.UUID]]:
+    """Insert or update what differs from the stored rows; returns the ids by key, and those of the rows that are new.
+
+    Another worker's row may have come meanwhile, under its own id: then that one is updated.
+    """
+    now, company_id = timezone.now(), current_company_id()
+    ids = {key: row["id"] for key, row in stored.items() if key in wanted}
+    rows: list[dict[str, Any]] = []
     for key, meeting in wanted.items():
-        row = found.get(key) or Touchpoint(
-            company_id=current_company_id(), kind=Touchpoint.Kind.MEETING, unique_key=key, origin=meeting.origin[:100]
-        )
-        if _apply(meeting, row) or key not in found:
-            changed.append(row)
-    if changed:
-        Touchpoint.objects.bulk_create(
-            changed,
-            update_conflicts=True,
-            unique_fields=["company", "unique_key"],
-            update_fields=[*CHANGING, "updated_at"],
-        )
-    ids = {key: row.pk for key, row in found.items()}
-    new = wanted.keys() - ids.keys()
-    if new:
-        # Asked again: another worker's row may have been there first, under its own id.
-        ids.update(Touchpoint.objects.filter(unique_key__in=new).values_list("unique_key", "pk"))
-    return ids
+        values = _values(meeting)
+        if key in ids and all(stored[key][name] == value for name, value in values.items()):
+            continue
+        row = {"id": ids.get(key) or uuid.uuid4(), "company": company_id, "unique_key": key, "updated_at": now}
+        rows.append(row | values | {"kind": Touchpoint.Kind.MEETING.value, "origin": meeting.origin[:100]})
+    written = bulk.upsert(
+        Touchpoint,
+        rows,
+        unique=["company", "unique_key"],
+        returning=["unique_key", "id"],
+        once=["id", "kind", "origin"],
+    )
+    made: set[uuid.UUID] = {row["id"] for row in rows if row["unique_key"] not in ids}
+    return ids | dict(written), made & {pk for _, pk in written}
 
 
-def _apply(meeting: Meeting, row: Touchpoint) -> bool:
-    """Set ``row`` to what ``meeting`` says; whether anything changed."""
-    values: dict[str, Any] = {
+def _values(meeting: Meeting) -> dict[str, Any]:
+    """The columns that ``meeting`` says."""
+    return {
         "title": meeting.title[:500],
         "occurred_at": meeting.starts_at,
         # An end before the start is a sender's mistake that must not keep the meeting out.
@@ -129,30 +132,26 @@ def _apply(meeting: Meeting, row: Touchpoint) -> bool:
         "guests": [dict(guest) for guest in meeting.guests],
         "cancelled_at": None,
     }
-    is_changed = any(getattr(row, name) != value for name, value in values.items())
-    for name, value in values.items():
-        setattr(row, name, value)
-    return is_changed
 
 
-def _connect(meetings: Mapping[uuid.UUID, Meeting]) -> None:
+def _connect(meetings: Mapping[uuid.UUID, Meeting], new: Collection[uuid.UUID]) -> None:
     """Make the people, organizations and users of these touchpoints exactly those of their meetings."""
     links: dict[type[models.Model], tuple[str, set[Pair]]] = {
-        Touchpoint.people.through: ("person_id", _pairs((pk, meeting.people) for pk, meeting in meetings.items())),
+        Touchpoint.people.through: ("person", _pairs((pk, meeting.people) for pk, meeting in meetings.items())),
         Touchpoint.organizations.through: (
-            "organization_id",
+            "organization",
             _pairs((pk, meeting.organizations) for pk, meeting in meetings.items()),
         ),
-        Touchpoint.users.through: ("user_id", _pairs((pk, meeting.users) for pk, meeting in meetings.items())),
+        Touchpoint.users.through: ("user", _pairs((pk, meeting.users) for pk, meeting in meetings.items())),
     }
-    stored = _stored_links({through: column for through, (column, _) in links.items()}, meetings)
-    for through, (column, wanted) in links.items():
-        present = stored[column]
-        for gone in batches.of([pk for pair, pk in present.items() if pair not in wanted], batches.KEYS):
-            through._default_manager.filter(pk__in=gone).delete()
-        for missing in batches.of(sorted(wanted - present.keys()), batches.KEYS):
-            rows = [through(touchpoint_id=touchpoint, **{column: other}) for touchpoint, other in missing]
-            through._default_manager.bulk_create(rows, ignore_conflicts=True)
+    stored = _stored_links({through: name for through, (name, _) in links.items()}, meetings.keys() - set(new))
+    for through, (name, wanted) in links.items():
+        present = stored[name]
+        gone = [pk for pair, pk in present.items() if pair not in wanted]
+        if gone:
+            through._default_manager.filter(pk__among=gone).delete()
+        rows = [{"touchpoint": touchpoint, name: other} for touchpoint, other in sorted(wanted - present.keys())]
+        bulk.upsert(through, rows, unique=["touchpoint", name])
 
 
 def _pairs(sets: Iterable[tuple[uuid.UUID, frozenset[uuid.UUID]]]) -> set[Pair]:
@@ -160,16 +159,18 @@ def _pairs(sets: Iterable[tuple[uuid.UUID, frozenset[uuid.UUID]]]) -> set[Pair]:
 
 
 def _stored_links(
-    columns: Mapping[type[models.Model], str], touchpoints: Collection[uuid.UUID]
+    names: Mapping[type[models.Model], str], touchpoints: Collection[uuid.UUID]
 ) -> dict[str, dict[Pair, int]]:
-    """What hangs on these touchpoints, by column: the pair and its row's id. One query for all tables."""
+    """What hangs on these touchpoints, by name: the pair and its row's id. One query for all tables."""
+    stored: dict[str, dict[Pair, int]] = {name: {} for name in names.values()}
+    if not touchpoints:
+        return stored
     selects: list[QuerySet[Any, Any]] = [
-        through._default_manager.filter(touchpoint_id__in=touchpoints)
+        through._default_manager.filter(touchpoint_id__among=touchpoints)
         .order_by()
-        .values_list(Value(column, CharField()), "pk", "touchpoint_id", column)
-        for through, column in columns.items()
+        .values_list(Value(name, CharField()), "pk", "touchpoint_id", f"{name}_id")
+        for through, name in names.items()
     ]
-    stored: dict[str, dict[Pair, int]] = {column: {} for column in columns.values()}
-    for column, pk, touchpoint, other in reduce(lambda one, more: one.union(more, all=True), selects):
-        stored[column][touchpoint, other] = pk
+    for name, pk, touchpoint, other in reduce(lambda one, more: one.union(more, all=True), selects):
+        stored[name][touchpoint, other] = pk
     return stored

@@ -7,7 +7,7 @@ import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import F
 
 from integrations.calendar.models import CalendarEvent, EventGuest
-from integrations.contract import EventCopy, Guest
+from integrations.contract import EventCopy
 from integrations.models import Integration
 from relationships import addresses, blocking, matching, touchpoints
 from relationships.models import Company, CompanyDomain, User
@@ -48,11 +48,16 @@ class Rules:
     colleagues: frozenset[str]
     own_domains: frozenset[str]
     blocked: blocking.Blocked
+    seen: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
-    def is_colleague(self, guest: Guest) -> bool:
-        if key_of(guest.email) in self.colleagues:
-            return True
-        return any(domain in self.own_domains for domain in _with_parents(domain_of(guest.email)))
+    def is_colleague(self, email: str) -> bool:
+        """Whether the address is one of the company's own. Each is looked at once."""
+        found = self.seen.get(email)
+        if found is None:
+            domains = _with_parents(domain_of(email))
+            found = key_of(email) in self.colleagues or not self.own_domains.isdisjoint(domains)
+            self.seen[email] = found
+        return found
 
 
 def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
@@ -95,13 +100,13 @@ def _with_parents(domain: str) -> Sequence[str]:
 
 def find_known(copies: Iterable[EventCopy], rules: Rules) -> matching.Known:
     """Which outsiders of these events the company knows: two queries for any number of them."""
-    outsiders = {guest.email for copy in copies for guest in copy.guests if not rules.is_colleague(guest)}
+    outsiders = {guest.email for copy in copies for guest in copy.guests if not rules.is_colleague(guest.email)}
     return matching.find({key_of(email) for email in outsiders}, {domain_of(email) for email in outsiders} - {""})
 
 
 def verdict(copy: EventCopy, rules: Rules, known: matching.Known) -> CalendarEvent.Verdict:
     """Whether one copy is a meeting with known people, or the first rule that says why it is not."""
-    outsiders = [guest for guest in copy.guests if not rules.is_colleague(guest)]
+    outsiders = [guest.email for guest in copy.guests if not rules.is_colleague(guest.email)]
     if copy.is_cancelled:
         return Verdict.CANCELLED
     if copy.visibility == "private":
@@ -114,16 +119,16 @@ def verdict(copy: EventCopy, rules: Rules, known: matching.Known) -> CalendarEve
         return Verdict.DECLINED
     if not outsiders:
         return Verdict.INTERNAL
-    if any(rules.blocked.blocks(guest.email, rules.user_id) for guest in outsiders):
+    if any(rules.blocked.blocks(email, rules.user_id) for email in outsiders):
         return Verdict.BLOCKED
-    if not any(is_known(guest, known) for guest in outsiders):
+    if not any(is_known(email, known) for email in outsiders):
         return Verdict.UNKNOWN_GUESTS
     return Verdict.MEETING
 
 
-def is_known(guest: Guest, known: matching.Known) -> bool:
+def is_known(email: str, known: matching.Known) -> bool:
     """Whether an outsider is a contact, or writes from the domain of a known firm."""
-    return key_of(guest.email) in known.people or domain_of(guest.email) in known.organizations
+    return key_of(email) in known.people or domain_of(email) in known.organizations
 
 
 def meeting_key(copy: EventCopy, calendar_id: str) -> str:
@@ -132,81 +137,87 @@ def meeting_key(copy: EventCopy, calendar_id: str) -> str:
     return hashlib.sha256(f"{identity}|{copy.original_start}".encode()).hexdigest()
 
 
-def record(company_id: uuid.UUID, keys: Collection[str], rules: Rules) -> int:
+def record(company_id: uuid.UUID, keys: Collection[str], rules: Rules, known: matching.Known = matching.NOTHING) -> int:
     """Make the touchpoints of these meetings what all their copies say together; returns how many meetings there are.
 
     To be called in the transaction that changed the copies. The lock makes two colleagues' syncs take turns, so that
-    the later one sees both copies.
+    the later one sees both copies. What ``known`` says is not asked again.
     """
     if not keys:
         return 0
     Company.objects.select_for_update(no_key=True).filter(pk=company_id).values_list("pk").get()
-    meetings = _meetings(_copies(keys), rules)
-    touchpoints.record_meetings(meetings)
-    gone = set(keys) - {meeting.unique_key for meeting in meetings}
-    if gone:
-        touchpoints.cancel_meetings(gone)
+    meetings = _meetings(_guests(company_id, keys), rules, known)
+    touchpoints.record_meetings(meetings, gone=set(keys) - {meeting.unique_key for meeting in meetings})
     return len(meetings)
 
 
-def _copies(keys: Collection[str]) -> list[Any]:
-    """Every copy that counts, of any colleague, with its ``owner_id``; the one changed last comes last."""
-    rows = CalendarEvent.objects.filter(meeting_key__in=list(keys), verdict=Verdict.MEETING)
-    return list(
-        rows.annotate(owner_id=F("state__integration__user_id")).order_by(
-            F("remote_updated_at").asc(nulls_first=True), "pk"
-        )
+def _guests(company_id: uuid.UUID, keys: Collection[str]) -> Iterable[Any]:
+    """Every guest of every copy that counts, of any colleague; those of the copy changed last come last.
+
+    One query for copies and guests together: no event without guests is a meeting.
+    """
+    rows = EventGuest.objects.filter(
+        event__company_id=company_id,
+        event__meeting_key__among=keys,
+        event__verdict=Verdict.MEETING,
     )
+    order = (F("event__remote_updated_at").asc(nulls_first=True), "event_id", "email")
+    return rows.order_by(*order).values_list(*COPY, *GUEST, named=True)
 
 
-def _meetings(copies: Collection[Any], rules: Rules) -> list[touchpoints.Meeting]:
+COPY = (
+    "event_id",
+    "event__meeting_key",
+    "event__title",
+    "event__starts_at",
+    "event__ends_at",
+    "event__starts_on",
+    "event__ends_on",
+    "event__location",
+    "event__join_url",
+    "event__state__integration__user_id",
+)
+GUEST = ("email", "name", "response", "match_key", "domain")
+
+
+def _meetings(guests: Iterable[Any], rules: Rules, known: matching.Known) -> list[touchpoints.Meeting]:
     """One meeting per key, from the guests of all its copies."""
     by_key: dict[str, list[Any]] = defaultdict(list)
-    for copy in copies:
-        by_key[copy.meeting_key].append(copy)
-    outsiders = _outsiders([copy.pk for copy in copies], rules)
-    known = matching.find(
-        {guest.match_key for rows in outsiders.values() for guest in rows},
-        {guest.domain for rows in outsiders.values() for guest in rows} - {""},
-    )
-    return [
-        _meeting(key, rows, {guest.email: guest for row in rows for guest in outsiders.get(row.pk, [])}, known)
+    for guest in guests:
+        by_key[guest.event__meeting_key].append(guest)
+    outsiders = {
+        key: {guest.email: guest for guest in rows if not rules.is_colleague(guest.email)}
         for key, rows in by_key.items()
-    ]
+    }
+    everybody = [guest for rows in outsiders.values() for guest in rows.values()]
+    known = matching.find(
+        {guest.match_key for guest in everybody}, {guest.domain for guest in everybody} - {""}, earlier=known
+    )
+    return [_meeting(key, rows, outsiders[key], known) for key, rows in by_key.items()]
 
 
-def _outsiders(event_ids: Collection[uuid.UUID], rules: Rules) -> Mapping[uuid.UUID, list[EventGuest]]:
-    """The guests of these events who are no colleagues."""
-    outsiders: dict[uuid.UUID, list[EventGuest]] = defaultdict(list)
-    for guest in EventGuest.objects.filter(event__in=event_ids).order_by("email"):
-        if not rules.is_colleague(Guest(guest.email)):
-            outsiders[guest.event_id].append(guest)
-    return outsiders
-
-
-def _meeting(
-    key: str, copies: Sequence[Any], guests: Mapping[str, EventGuest], known: matching.Known
-) -> touchpoints.Meeting:
+def _meeting(key: str, rows: Sequence[Any], outsiders: Mapping[str, Any], known: matching.Known) -> touchpoints.Meeting:
     """Time and title are those of the copy changed last; the users are the owners of all copies that count."""
-    newest = copies[-1]
-    people = [known.people[guest.match_key] for guest in guests.values() if guest.match_key in known.people]
+    newest = rows[-1]
+    people = [known.people[guest.match_key] for guest in outsiders.values() if guest.match_key in known.people]
     firms = {person.organization_id for person in people if person.organization_id}
-    firms |= {known.organizations[guest.domain] for guest in guests.values() if guest.domain in known.organizations}
+    firms |= {known.organizations[guest.domain] for guest in outsiders.values() if guest.domain in known.organizations}
+    owners = {row.event__state__integration__user_id for row in rows}
     return touchpoints.Meeting(
         unique_key=key,
-        title=newest.title,
-        starts_at=newest.starts_at or midnight(newest.starts_on),
-        ends_at=newest.ends_at or midnight(newest.ends_on),
-        all_day_on=newest.starts_on,
-        location=newest.location,
-        join_url=newest.join_url,
+        title=newest.event__title,
+        starts_at=newest.event__starts_at or midnight(newest.event__starts_on),
+        ends_at=newest.event__ends_at or midnight(newest.event__ends_on),
+        all_day_on=newest.event__starts_on,
+        location=newest.event__location,
+        join_url=newest.event__join_url,
         people=frozenset(person.id for person in people),
         organizations=frozenset(firms),
-        users=frozenset(copy.owner_id for copy in copies if copy.owner_id),
+        users=frozenset(owners - {None}),
         guests=tuple(
-            {"email": guest.email, "name": guest.name, "response": guest.response} for guest in guests.values()
+            {"email": guest.email, "name": guest.name, "response": guest.response} for guest in outsiders.values()
         ),
-        origin=f"event:{newest.pk}",
+        origin=f"event:{newest.event_id}",
     )
 
 

@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.models import SyncState
-from relationships.tenancy import TenantModel
+from relationships.tenancy import TenantModel, unindexed_company
 
 
 class CalendarEvent(TenantModel):
@@ -27,7 +27,9 @@ class CalendarEvent(TenantModel):
         BLOCKED = "blocked", "A guest is on the block list"
         UNKNOWN_GUESTS = "unknown_guests", "No guest is a known contact"
 
-    state = models.ForeignKey(SyncState, on_delete=models.CASCADE, related_name="events")
+    company = unindexed_company()
+    # Its index is that of ``calendar_event_once``.
+    state = models.ForeignKey(SyncState, on_delete=models.CASCADE, related_name="events", db_index=False)
     external_id = models.TextField()
     etag = models.TextField(blank=True)
     ical_uid = models.TextField(blank=True)
@@ -78,7 +80,9 @@ class CalendarEvent(TenantModel):
 class EventGuest(TenantModel):
     """Somebody invited to an event, with the keys that contacts are matched by."""
 
-    event = models.ForeignKey(CalendarEvent, on_delete=models.CASCADE, related_name="guests")
+    company = unindexed_company()
+    # Its index is that of ``event_guest_once``.
+    event = models.ForeignKey(CalendarEvent, on_delete=models.CASCADE, related_name="guests", db_index=False)
     email = models.TextField()
     match_key = models.TextField()
     domain = models.TextField()

@@ -8,12 +8,12 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.utils import timezone
 
-from integrations import bulk, sync_states
+from integrations import sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, ContactsLook, EventGuest
 from integrations.contract import EventCopy, Guest
 from integrations.models import SyncRun, SyncState
-from relationships import addresses, tenancy
+from relationships import addresses, bulk, tenancy
 from relationships.models import BlockRule, OrganizationDomain, Person, PersonAddress, Touchpoint
 from relationships.tenancy import TenantModel
 

@@ -6,28 +6,49 @@ events, guests, verdicts, touchpoints and the cursor move together or not at all
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
-from integrations import bulk, grants, providers, runs
+from integrations import grants, providers, runs
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy, EventPage, Guest, PageRequest
 from integrations.errors import Temporary
 from integrations.models import RoundPage, SetAside, SyncRun, SyncState
+from relationships import bulk, matching
 
 CANCEL_BATCH = 1000
 
+KEPT_OUT = {CalendarEvent.Verdict.PRIVATE.value, CalendarEvent.Verdict.BLOCKED.value}
+"""Of these nothing but when they are is stored."""
+
 EXTEND_EVERY = timedelta(days=1)
 """How often the window's far end is moved: a delta never brings an unchanged event that was beyond it."""
+
+
+class Stored(NamedTuple):
+    """What we hold of an event."""
+
+    pk: uuid.UUID
+    etag: str
+    verdict: str
+    meeting_key: str
+
+
+class Change(NamedTuple):
+    """An event that is not, or no longer, as we hold it; ``row`` is what it becomes."""
+
+    copy: EventCopy
+    row: dict[str, Any]
+    before: Stored | None
 
 
 def run(state_id: uuid.UUID) -> None:
@@ -38,6 +59,7 @@ def run(state_id: uuid.UUID) -> None:
 def _read(held: runs.Held) -> None:
     """Changes since the cursor where there is one, else a full round; then what the moving window newly covers."""
     rules = meetings.rules_for(held.state.company_id, held.state.integration.user_id)
+    held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     if held.state.cursor:
         _end_round(held, rules)
         _extend_window(held, rules)
@@ -133,40 +155,54 @@ def _store(held: runs.Held, page: EventPage, rules: meetings.Rules) -> None:
     """Store one page and move the cursor, in one transaction."""
     state = held.state
     with transaction.atomic():
-        events = _within_window(state, page.events)
-        skipped = (
-            Counter({"beyond_window": len(page.events) - len(events)}) if len(page.events) > len(events) else Counter()
-        )
-        changed_keys, verdicts = _upsert(held, [copy for copy in events if not copy.is_cancelled], rules)
-        cancelled = _cancel(_taken_back(state, events))
-        found = meetings.record(state.company_id, changed_keys | cancelled, rules)
-        skipped.update(verdicts)
+        stored = _stored(state, page.events)
+        events = _within_window(state, page.events, stored)
+        skipped: Counter[str] = Counter()
+        if len(events) < len(page.events):
+            skipped["beyond_window"] = len(page.events) - len(events)
+        known = matching.NOTHING
+        changes, keys, ours = [], set[str](), {name: row.pk for name, row in stored.items()}
+        differing = [copy for copy in events if not copy.is_cancelled and _differs(copy, stored)]
+        if differing:
+            differing = _with_known_guests(state, differing)
+            known = meetings.find_known(differing, rules)
+            changes = _changes(state, differing, rules, known, stored)
+            ours |= _write(held, changes)
+            keys = _meetings_touched(changes)
+        cancelled = _cancel(state, _taken_back(state, events, ours))
+        found = meetings.record(state.company_id, keys.union(cancelled.values()), rules, known)
+        skipped.update(change.row["verdict"] for change in changes)
         if not state.cursor and state.round_id:
             # With those that cannot be read: they are not deleted.
             ids = [copy.external_id for copy in events] + [item.external_id for item in page.unreadable]
             RoundPage.objects.create(
                 company_id=state.company_id, state=state, round_id=state.round_id, external_ids=ids
             )
-        _set_aside(state, page)
+        _set_aside(held, page)
         counts = {
             "found": len(page.events) + len(page.unreadable),
-            "changed": sum(verdicts.values()) + len(cancelled),
+            "changed": len(changes) + len(cancelled),
             "set_aside": len(page.unreadable),
             "touchpoints": found,
         }
         runs.store_page(held, page.next_cursor or state.cursor, page.next_page, counts, dict(skipped))
 
 
-def _within_window(state: SyncState, events: Sequence[EventCopy]) -> Sequence[EventCopy]:
+def _stored(state: SyncState, events: Sequence[EventCopy]) -> dict[str, Stored]:
+    """What we hold of these events, by their ids at the provider."""
+    if not events:
+        return {}
+    ids = {copy.external_id for copy in events}
+    rows = CalendarEvent.objects.filter(state=state, external_id__among=ids).order_by()
+    return {row[0]: Stored(*row[1:]) for row in rows.values_list("external_id", *Stored._fields)}
+
+
+def _within_window(state: SyncState, events: Sequence[EventCopy], stored: Mapping[str, Stored]) -> Sequence[EventCopy]:
     """Without instances of endless series decades ahead; what we hold already is followed wherever it moves."""
-    assert state.window_start is not None, "a state has its window from its first round"
-    assert state.window_end is not None, "a state has its window from its first round"
-    far = [copy.external_id for copy in events if not _is_near(copy, state.window_start, state.window_end)]
-    if not far:
-        return events
-    held_ids = set(CalendarEvent.objects.filter(state=state, external_id__in=far).values_list("external_id", flat=True))
-    drop = set(far) - held_ids
-    return [copy for copy in events if copy.external_id not in drop]
+    start, end = state.window_start, state.window_end
+    assert start is not None, "a state has its window from its first round"
+    assert end is not None, "a state has its window from its first round"
+    return [copy for copy in events if copy.external_id in stored or _is_near(copy, start, end)]
 
 
 def _is_near(copy: EventCopy, start: datetime, end: datetime) -> bool:
@@ -177,32 +213,52 @@ def _is_near(copy: EventCopy, start: datetime, end: datetime) -> bool:
     return begins < end and ends > start - timedelta(days=1)
 
 
-def _upsert(held: runs.Held, copies: Sequence[EventCopy], rules: meetings.Rules) -> tuple[set[str], Counter[str]]:
-    """Write the events whose etag changed, with their guests; returns their meeting keys and verdicts."""
-    copies = _with_known_guests(held.state, copies)
-    known = meetings.find_known(copies, rules)
-    rows = {copy.external_id: _row(held.state, copy, rules, known) for copy in copies}
-    written = bulk.upsert(
-        CalendarEvent,
-        list(rows.values()),
-        unique=["state", "external_id"],
-        returning=["id", "external_id"],
-        changed_by="etag",
-    )
-    copies_by_id = {copy.external_id: copy for copy in copies}
-    changed = [(pk, copies_by_id[external_id]) for pk, external_id in written]
-    _write_guests(held.state, changed, rows)
+def _differs(copy: EventCopy, stored: Mapping[str, Stored]) -> bool:
+    """Whether an event is new or changed. One that we marked, by taking its etag away, counts as changed."""
+    before = stored.get(copy.external_id)
+    return before is None or not copy.etag or before.etag != copy.etag
+
+
+def _changes(
+    state: SyncState,
+    copies: Sequence[EventCopy],
+    rules: meetings.Rules,
+    known: matching.Known,
+    stored: Mapping[str, Stored],
+) -> list[Change]:
+    """These events as they are to be written. Of two with one id the last counts."""
+    now = timezone.now()
+    changes = {}
+    for copy in copies:
+        verdict = meetings.verdict(copy, rules, known).value
+        row = _row(state, copy, verdict, now)
+        changes[copy.external_id] = Change(copy, row, stored.get(copy.external_id))
+    return list(changes.values())
+
+
+def _write(held: runs.Held, changes: Sequence[Change]) -> dict[str, uuid.UUID]:
+    """Write the events with their guests, and count those whose push did not come; returns our ids by theirs."""
+    columns = ["external_id", "id"]
+    rows = [change.row for change in changes]
+    ids = dict(bulk.upsert(CalendarEvent, rows, unique=["state", "external_id"], returning=columns))
+    _write_guests(changes, ids)
     announced_by = timezone.now() - runs.MISSED_AFTER
     if held.run.kind == SyncRun.Kind.CHANGES:
-        held.unannounced += sum(1 for _, copy in changed if copy.updated_at and copy.updated_at < announced_by)
-    keys = {rows[copy.external_id]["meeting_key"] for _, copy in changed}
-    return keys, Counter(str(rows[copy.external_id]["verdict"]) for _, copy in changed)
+        times = [change.copy.updated_at for change in changes]
+        held.unannounced += sum(1 for updated_at in times if updated_at and updated_at < announced_by)
+    return ids
 
 
-def _row(state: SyncState, copy: EventCopy, rules: meetings.Rules, known: Any) -> dict[str, Any]:
+def _meetings_touched(changes: Sequence[Change]) -> set[str]:
+    """The keys of the meetings that these changes may have changed: those of which a copy counts, or did."""
+    counts = CalendarEvent.Verdict.MEETING.value
+    keys = {change.row["meeting_key"] for change in changes if change.row["verdict"] == counts}
+    return keys | {change.before.meeting_key for change in changes if change.before and change.before.verdict == counts}
+
+
+def _row(state: SyncState, copy: EventCopy, verdict: str, now: datetime) -> dict[str, Any]:
     """The event's columns. Of a private one, and of one with somebody who is never taken, the content stays outside."""
-    verdict = meetings.verdict(copy, rules, known)
-    is_kept = verdict not in {CalendarEvent.Verdict.PRIVATE, CalendarEvent.Verdict.BLOCKED}
+    is_kept = verdict not in KEPT_OUT
     return {
         "company": state.company_id,
         "state": state.pk,
@@ -225,22 +281,25 @@ def _row(state: SyncState, copy: EventCopy, rules: meetings.Rules, known: Any) -
         "event_type": copy.event_type,
         "guests_omitted": copy.guests_omitted,
         "remote_updated_at": copy.updated_at,
-        "verdict": verdict.value,
+        "verdict": verdict,
         "meeting_key": meetings.meeting_key(copy, state.external_id),
-        "updated_at": timezone.now(),
+        "updated_at": now,
     }
 
 
-def _write_guests(state: SyncState, changed: Sequence[tuple[uuid.UUID, EventCopy]], rows: dict[str, Any]) -> None:
+def _write_guests(changes: Sequence[Change], ids: Mapping[str, uuid.UUID]) -> None:
     """Make the guests of the changed events those of their copies. Where the provider hid some, the known ones stay."""
-    kept_out = {CalendarEvent.Verdict.PRIVATE.value, CalendarEvent.Verdict.BLOCKED.value}
-    whole = [pk for pk, copy in changed if not copy.guests_omitted or rows[copy.external_id]["verdict"] in kept_out]
+    whole = [
+        ids[change.copy.external_id]
+        for change in changes
+        if change.before and (not change.copy.guests_omitted or change.row["verdict"] in KEPT_OUT)
+    ]
     if whole:
-        EventGuest.objects.filter(event__in=whole).delete()
+        EventGuest.objects.filter(event__among=whole).delete()
     guests = [
         {
-            "company": state.company_id,
-            "event": pk,
+            "company": change.row["company"],
+            "event": ids[change.copy.external_id],
             "email": guest.email,
             "match_key": meetings.key_of(guest.email),
             "domain": meetings.domain_of(guest.email),
@@ -249,14 +308,14 @@ def _write_guests(state: SyncState, changed: Sequence[tuple[uuid.UUID, EventCopy
             "is_organizer": guest.is_organizer,
             "is_optional": guest.is_optional,
         }
-        for pk, copy in changed
-        if rows[copy.external_id]["verdict"] not in kept_out
-        for guest in copy.guests
+        for change in changes
+        if change.row["verdict"] not in KEPT_OUT
+        for guest in change.copy.guests
     ]
     bulk.upsert(EventGuest, guests, unique=["event", "email"])
 
 
-def _with_known_guests(state: SyncState, copies: Sequence[EventCopy]) -> Sequence[EventCopy]:
+def _with_known_guests(state: SyncState, copies: list[EventCopy]) -> list[EventCopy]:
     """The copies; those whose guests the provider hid this time with the guests known before."""
     hidden = [copy.external_id for copy in copies if copy.guests_omitted]
     if not hidden:
@@ -273,7 +332,7 @@ def _with_known_guests(state: SyncState, copies: Sequence[EventCopy]) -> Sequenc
     ]
 
 
-def _taken_back(state: SyncState, events: Sequence[EventCopy]) -> QuerySet[CalendarEvent]:
+def _taken_back(state: SyncState, events: Sequence[EventCopy], ours: Mapping[str, uuid.UUID]) -> set[uuid.UUID]:
     """Our rows that the tombstones of a page mean: the events themselves, and the instances of a deleted series.
 
     Of a deleted series some providers report only part of the instances, or the series alone: the rest is found by its
@@ -281,31 +340,33 @@ def _taken_back(state: SyncState, events: Sequence[EventCopy]) -> QuerySet[Calen
     page has an instance.
     """
     ids = {copy.external_id for copy in events if copy.is_cancelled}
-    rows = CalendarEvent.objects.filter(state=state)
-    if not ids:
-        return rows.none()
-    own = set(rows.filter(external_id__in=ids).values_list("external_id", flat=True))
-    series = ids - own - {copy.series_id for copy in events}
-    return rows.filter(Q(external_id__in=ids) | Q(series_id__in=series), is_cancelled=False)
+    found = {ours[external_id] for external_id in ids & ours.keys()}
+    series = ids - ours.keys() - {copy.series_id for copy in events}
+    if series:
+        found |= set(CalendarEvent.objects.filter(state=state, series_id__among=series).values_list("pk", flat=True))
+    return found
 
 
-def _cancel(rows: QuerySet[CalendarEvent]) -> set[str]:
-    """Mark these events cancelled; returns the meeting keys touched.
+def _cancel(state: SyncState, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Mark these events cancelled; returns those that were not yet, with the key of the meeting each was a copy of.
 
     A tombstone promises no more than its id, so nothing else of the row is changed but the etag: a restored event may
     come back with the one it had.
     """
-    keys = dict(rows.values_list("pk", "meeting_key"))
+    if not ids:
+        return {}
+    rows = CalendarEvent.objects.filter(state=state, is_cancelled=False)
+    keys = dict(rows.filter(pk__among=ids).values_list("pk", "meeting_key"))
     if keys:
-        CalendarEvent.objects.filter(pk__in=keys).update(
+        CalendarEvent.objects.filter(pk__among=keys).update(
             is_cancelled=True, verdict=CalendarEvent.Verdict.CANCELLED, etag="", updated_at=timezone.now()
         )
-    return set(keys.values())
+    return keys
 
 
-def _set_aside(state: SyncState, page: EventPage) -> None:
+def _set_aside(held: runs.Held, page: EventPage) -> None:
     """Keep what could not be read, with its reason; what can be read again is no longer set aside."""
-    now = timezone.now()
+    state, now = held.state, timezone.now()
     rows = [
         {
             "company": state.company_id,
@@ -316,9 +377,11 @@ def _set_aside(state: SyncState, page: EventPage) -> None:
         }
         for item in {item.external_id: item for item in page.unreadable}.values()
     ]
-    if page.events:
-        SetAside.objects.filter(state=state, external_id__in=[copy.external_id for copy in page.events]).delete()
+    if held.has_set_aside and page.events:
+        readable = {copy.external_id for copy in page.events}
+        SetAside.objects.filter(state=state, external_id__among=readable).delete()
     bulk.upsert(SetAside, rows, unique=["state", "external_id"])
+    held.has_set_aside = held.has_set_aside or bool(rows)
 
 
 def _end_round(held: runs.Held, rules: meetings.Rules) -> None:
@@ -341,8 +404,8 @@ def _end_round(held: runs.Held, rules: meetings.Rules) -> None:
         gone = list(bulk.not_listed(ours, "external_id", pages, "external_ids").values_list("pk", flat=True))
         # All of them before the company is locked, as by a look at past events: so neither waits for the other.
         batches = [gone[start : start + CANCEL_BATCH] for start in range(0, len(gone), CANCEL_BATCH)]
-        for keys in [_cancel(CalendarEvent.objects.filter(pk__in=batch)) for batch in batches]:
-            meetings.record(state.company_id, keys, rules)
+        for cancelled in [_cancel(state, batch) for batch in batches]:
+            meetings.record(state.company_id, set(cancelled.values()), rules)
         bulk.not_listed(SetAside.objects.filter(state=state), "external_id", pages, "external_ids").delete()
         RoundPage.objects.filter(state=state).delete()
         held.run.deleted += len(gone)

@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from relationships import addresses, batches, matching, tenancy
+from relationships import addresses, matching, tenancy
 from relationships.models import Company, Organization, OrganizationDomain, Person, PersonAddress
 
 
@@ -72,11 +72,14 @@ def test_two_queries_for_any_number_of_addresses(in_acme: Company, size: int) ->
     assert not any("UPPER" in query["sql"] or "LIKE" in query["sql"] for query in queries)
 
 
-def test_more_keys_than_one_statement_may_carry(in_acme: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "KEYS", 2)
-    people = {know(in_acme, f"{name}@alder.example").pk for name in "abcde"}
-    found = matching.find([f"{name}@alder.example" for name in "abcde"], []).people
-    assert {person.id for person in found.values()} == people
+def test_what_was_asked_before_is_not_asked_again(in_acme: Company) -> None:
+    jane, joe = know(in_acme, "jane@alder.example"), know(in_acme, "joe@birch.example")
+    earlier = matching.find(["jane@alder.example", "nobody@alder.example"], ["alder.example"])
+    with CaptureQueriesContext(connection) as queries:
+        assert matching.find(["nobody@alder.example"], ["alder.example"], earlier) == earlier
+    assert len(queries) == 0
+    both = matching.find(["jane@alder.example", "joe@birch.example"], [], earlier)
+    assert {person.id for person in both.people.values()} == {jane.pk, joe.pk}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import dataclasses
 import threading
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from relationships import batches, blocking, tenancy, touchpoints
+from relationships import blocking, tenancy, touchpoints
 from relationships.models import BlockRule, Company, Note, Organization, Person, Touchpoint, User
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -87,22 +86,8 @@ def test_the_same_number_of_queries_for_any_number_of_meetings(in_acme: Company,
             touchpoints.record_meetings(given)
         return len(queries)
 
-    assert count(2, 0) == count(300, 0) == 5
+    assert count(2, 0) == count(300, 0) == 3
     assert count(2, 1) == count(300, 1) == 5
-
-
-def test_more_than_one_statement_carries(
-    in_acme: Company, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batches, "KEYS", 3)
-    monkeypatch.setattr(touchpoints, "MEETINGS_AT_ONCE", 2)
-    for people in (crowd[:4], crowd[2:]):
-        everybody = frozenset(person.pk for person in people)
-        ids = touchpoints.record_meetings([meeting(key, people=everybody) for key in "abcde"])
-        assert sorted(ids) == list("abcde")
-        for row in Touchpoint.objects.all():
-            assert set(row.people.all()) == set(people)
-    assert touchpoints.cancel_meetings("abcde") == 5
 
 
 def test_recording_nothing_asks_nothing(in_acme: Company) -> None:
@@ -114,10 +99,12 @@ def test_recording_nothing_asks_nothing(in_acme: Company) -> None:
 def test_a_cancelled_meeting_keeps_its_notes_and_comes_back(in_acme: Company, alice: User) -> None:
     ids = touchpoints.record_meetings([meeting("a"), meeting("b")])
     Note.objects.create(company=in_acme, touchpoint_id=ids["a"], author=alice, text="Went well")
-    assert touchpoints.cancel_meetings(["a", "unknown"]) == 1
-    assert touchpoints.cancel_meetings(["a"]) == 0
+    assert touchpoints.record_meetings([], gone=["a", "unknown"]) == {}
     row = Touchpoint.objects.get(pk=ids["a"])
     assert row.cancelled_at is not None
+    touchpoints.record_meetings([], gone=["a"])
+    assert Touchpoint.objects.get(pk=ids["a"]).cancelled_at == row.cancelled_at
+    assert Touchpoint.objects.get(pk=ids["b"]).cancelled_at is None
     assert row.notes.count() == 1
     touchpoints.record_meetings([meeting("a")])
     row.refresh_from_db()
@@ -141,29 +128,22 @@ def test_one_event_in_two_companies_is_two_touchpoints(acme: Company, zenith: Co
         with tenancy.within(company.pk):
             touchpoints.record_meetings([meeting("a")])
     with tenancy.within(zenith.pk):
-        assert touchpoints.cancel_meetings(["a"]) == 1
+        touchpoints.record_meetings([], gone=["a"])
     assert Touchpoint.unscoped.filter(cancelled_at=None).get().company == acme
 
 
 def test_another_workers_row_that_came_first_is_the_one_returned(
-    in_acme: Company, monkeypatch: pytest.MonkeyPatch
+    in_acme: Company, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other worker's insert falls between our reading and our writing."""
-    real: Callable[..., bool] = touchpoints._apply
-    first: list[Touchpoint] = []
-
-    def insert_first(given: touchpoints.Meeting, row: Touchpoint) -> bool:
-        if not first:
-            first.append(
-                Touchpoint.objects.create(
-                    company=in_acme, kind="meeting", unique_key="a", title="Old", occurred_at=START
-                )
-            )
-        return real(given, row)
-
-    monkeypatch.setattr(touchpoints, "_apply", insert_first)
-    assert touchpoints.record_meetings([meeting("a")]) == {"a": first[0].pk}
-    assert Touchpoint.objects.get().title == "Meeting a"
+    theirs = Touchpoint.objects.create(
+        company=in_acme, kind="meeting", unique_key="a", title="Old", occurred_at=START, origin="theirs"
+    )
+    theirs.people.add(crowd[0])
+    monkeypatch.setattr(touchpoints, "_stored", lambda keys: {})
+    assert touchpoints.record_meetings([meeting("a", people=frozenset({crowd[1].pk}))]) == {"a": theirs.pk}
+    row = Touchpoint.objects.get()
+    assert (row.title, row.origin, list(row.people.all())) == ("Meeting a", "theirs", [crowd[1]])
 
 
 @pytest.mark.parametrize(

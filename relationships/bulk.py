@@ -13,33 +13,33 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
+from relationships import lookups
+
 
 def upsert(
     model: type[models.Model],
     rows: Sequence[Mapping[str, Any]],
     unique: Sequence[str],
     returning: Sequence[str] = (),
-    changed_by: str = "",
+    once: Sequence[str] = (),
 ) -> list[tuple[Any, ...]]:
     """Insert ``rows`` (field names to values, all with the same fields) or update those that exist by ``unique``.
 
-    Fields that no row names get their default in a new row and stay as they are in an existing one. With
-    ``changed_by``, an existing row is only written where that field differs or is empty. Of two rows with the same
-    ``unique`` the last counts. Returns ``returning`` of each row written.
+    Fields that no row names get their default in a new row; these, and those named in ``once``, stay as they are in an
+    existing one. Of two rows with the same ``unique`` the last counts. Returns ``returning`` of each row written: where
+    there is nothing to update in an existing row, it is not.
     """
-    rows = list({tuple(str(row[name]) for name in unique): row for row in rows}.values())
+    rows = list({tuple([row[name] for name in unique]): row for row in rows}.values())
     if not rows:
         return []
-    fields: Sequence[Any] = model._meta.concrete_fields
+    fields = _written(model, rows[0])
     conflict = [_quoted(_field(model, name).column) for name in unique]
-    given = [_quoted(field.column) for field in fields if field.name in rows[0] and field.name not in unique]
+    kept = {*unique, *once}
+    given = [_quoted(field.column) for field in fields if field.name in rows[0] and field.name not in kept]
     table = _quoted(model._meta.db_table)
     columns = ", ".join(_quoted(field.column) for field in fields)
-    sql = f"INSERT INTO {table} ({columns}) {_select(fields)} ON CONFLICT ({', '.join(conflict)})"
-    sql += f" DO UPDATE SET {', '.join(f'{column} = EXCLUDED.{column}' for column in given)}"
-    if changed_by:
-        column = _quoted(_field(model, changed_by).column)
-        sql += f" WHERE {table}.{column} <> EXCLUDED.{column} OR EXCLUDED.{column} = ''"
+    sql = f"INSERT INTO {table} ({columns}) {_select(fields)} ON CONFLICT ({', '.join(conflict)}) DO "
+    sql += f"UPDATE SET {', '.join(f'{column} = EXCLUDED.{column}' for column in given)}" if given else "NOTHING"
     back = [_field(model, name) for name in returning]
     if back:
         sql += " RETURNING " + ", ".join(_quoted(field.column) for field in back)
@@ -90,19 +90,16 @@ def _document(fields: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> str:
     for field in fields:
         is_given = field.name in rows[0]
         values = [row[field.name] if is_given else field.get_default() for row in rows]
-        columns.append(_values(field, values))
+        columns.append(lookups.stored(field, values))
     # UUIDs, times and days travel in their text form, and the database casts them back.
     return json.dumps(list(zip(*columns, strict=True)), default=str)
 
 
-def _values(field: Any, values: list[Any]) -> list[Any]:
-    """One column's values as JSON carries them to the database: what Django would store, or their text form."""
-    if isinstance(field, models.JSONField):
-        return [json.dumps(value) for value in values]
-    if connection.vendor != "sqlite":
-        return values
-    stored = field.target_field if isinstance(field, models.ForeignKey) else field
-    return [stored.get_db_prep_save(value, connection) for value in values]
+def _written(model: type[models.Model], row: Mapping[str, Any]) -> Sequence[Any]:
+    """The columns of an INSERT: all but a number that the database gives."""
+    return [
+        field for field in model._meta.concrete_fields if field.name in row or not isinstance(field, models.AutoField)
+    ]
 
 
 def _field(model: type[models.Model], name: str) -> Any:

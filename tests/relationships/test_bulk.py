@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from integrations import bulk
 from integrations.calendar.models import CalendarEvent
 from integrations.models import Integration, RoundPage, SetAside, SyncState
-from relationships.models import Company
+from relationships import bulk
+from relationships.models import Company, Touchpoint, User
 
 pytestmark = pytest.mark.django_db
 
@@ -70,16 +70,34 @@ def test_an_existing_row_keeps_its_id_and_what_is_not_named(state: SyncState) ->
     assert (event.title, event.location) == ("New", "Harbour")
 
 
-def test_only_what_differs_is_written_and_an_empty_mark_always_does(state: SyncState) -> None:
-    write([row(state, "same"), row(state, "differs"), row(state, "empty", etag="")])
+def test_what_is_written_once_stays_as_it_was_first(state: SyncState) -> None:
+    [(pk, _)] = write([row(state, "one", location="Harbour")])
 
-    written = write(
-        [row(state, "same", title="X"), row(state, "differs", etag="2"), row(state, "empty", etag="", title="X")],
-        changed_by="etag",
+    write([row(state, "one", title="New", location="Hill")], once=["location"])
+
+    event = CalendarEvent.unscoped.get(pk=pk)
+    assert (event.title, event.location) == ("New", "Harbour")
+
+
+def test_rows_that_are_only_their_key_are_made_once(acme: Company, alice: User) -> None:
+    touchpoint = Touchpoint.unscoped.create(
+        company=acme, kind="meeting", unique_key="a", occurred_at=datetime(2027, 1, 1, tzinfo=UTC)
     )
+    links = [{"touchpoint": touchpoint.pk, "user": alice.pk}]
+    for _ in range(2):
+        bulk.upsert(Touchpoint.users.through, links, unique=["touchpoint", "user"])
+    assert list(touchpoint.users.all()) == [alice]
 
-    assert {name for _, name in written} == {"differs", "empty"}
-    assert CalendarEvent.unscoped.get(external_id="same").title == "T"
+
+def test_a_list_of_any_length_is_one_parameter(state: SyncState) -> None:
+    names = [f"event{number} '\"é" for number in range(2500)]
+    ids = [pk for pk, _ in write([row(state, name) for name in names])]
+    for field, values in (("external_id", names), ("id", ids), ("state", [state.pk])):
+        with CaptureQueriesContext(connection) as captured:
+            rows = CalendarEvent.unscoped.filter(**{f"{field}__among": values})
+            assert rows.count() == 2500
+        assert len(captured) == 1
+    assert not CalendarEvent.unscoped.filter(pk__among=[]).exists()
 
 
 def test_of_two_rows_with_one_key_the_last_counts(state: SyncState) -> None:

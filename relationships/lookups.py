@@ -1,0 +1,49 @@
+"""Comparing a column with a list of any length: ``filter(match_key__among=keys)``.
+
+The list travels as one JSON parameter. So it may be longer than the database's limit of parameters, every length is
+the same statement (which databases keep prepared), and on PostgreSQL an index is used before any statistics exist:
+what a list of a thousand parameters is guessed to be the whole table for.
+"""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from django.db import connection, models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.lookups import Lookup
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class Among(Lookup):
+    """Whether the column's value is one of a list of values. An empty list holds none; null is in no list."""
+
+    lookup_name = "among"
+
+    def get_prep_lookup(self) -> list[Any]:
+        values: Collection[Any] = self.rhs
+        return list(values)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        kind = self.lhs.output_field.db_type(connection)
+        items = f"SELECT value::{kind} FROM jsonb_array_elements_text(%s::jsonb) AS item(value)"
+        return self._compared(compiler, connection, f"= ANY(ARRAY({items}))")
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        return self._compared(compiler, connection, "IN (SELECT value FROM json_each(%s))")
+
+    def _compared(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, condition: str
+    ) -> tuple[str, list[Any]]:
+        column, parameters = self.process_lhs(compiler, connection)
+        return f"{column} {condition}", [*parameters, json.dumps(stored(self.lhs.output_field, self.rhs), default=str)]
+
+
+def stored(field: Any, values: Collection[Any]) -> list[Any]:
+    """Values as JSON carries them to the database: what Django would store, or their text form."""
+    if isinstance(field, models.JSONField):
+        return [json.dumps(value) for value in values]
+    if connection.vendor != "sqlite":
+        return list(values)
+    column = field.target_field if isinstance(field, models.ForeignKey) else field
+    return [column.get_db_prep_save(value, connection) for value in values]
