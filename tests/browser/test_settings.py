@@ -140,7 +140,7 @@ def test_disconnect_and_delete_needs_the_word(
     expect(page.get_by_role("radio", name="Delete it")).to_be_checked()
     word.fill("delete")
     page.get_by_role("button", name="Disconnect").click()
-    expect(page.get_by_text("What was imported is being deleted.")).to_be_visible()
+    expect(page.get_by_text("Disconnected. What was imported is being deleted.")).to_be_visible()
     run_jobs()
     assert not CalendarEvent.unscoped.exists()
     assert not Touchpoint.unscoped.filter(cancelled_at=None).exists()
