@@ -4,7 +4,7 @@ A provider is one module in ``integrations/providers`` named by its slug; it say
 these words and touches no ORM. An adapter translates one kind of data (calendar, mail, CRM) of one provider.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -134,8 +134,8 @@ class Provider(Protocol):
 
 
 @dataclass(frozen=True)
-class CalendarInfo:
-    """A calendar of the account, as the provider lists it."""
+class ResourceInfo:
+    """Something of the account that is read by itself, such as a calendar or a mailbox, as the provider lists it."""
 
     external_id: str
     name: str
@@ -187,6 +187,103 @@ class EventCopy:
 
 
 @dataclass(frozen=True)
+class Party:
+    """Somebody in a mail's header. ``role`` is from, to, cc or bcc; ``email`` is lower-cased, never out of a name."""
+
+    role: str
+    email: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class MessageCopy:
+    """One mail as a mailbox holds it, without its text. ``sent_at`` is when the provider took it, not the Date header.
+
+    ``automatic`` says why it is no exchange between people: auto_reply, list or invitation; empty for all others.
+    ``labels`` are in our words: inbox, sent, important. ``message_id`` and ``references`` stand without brackets.
+    """
+
+    external_id: str
+    thread_id: str
+    sent_at: datetime
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    subject: str = ""
+    parties: tuple[Party, ...] = ()
+    is_sent: bool = False
+    labels: tuple[str, ...] = ()
+    automatic: str = ""
+
+
+@dataclass(frozen=True)
+class MailRef:
+    """A message that a listing or a change names: all that is known of it before it is read."""
+
+    external_id: str
+    thread_id: str = ""
+
+
+@dataclass(frozen=True)
+class MailQuery:
+    """Which messages to list: since then, from, to or cc one of these addresses or domains. ``page`` goes on.
+
+    Without addresses and domains everything since then is meant (where the granted scope cannot search).
+    """
+
+    since: datetime
+    addresses: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class MailListing:
+    """A page of a listing. Without ``next_page`` it is the last."""
+
+    found: tuple[MailRef, ...]
+    next_page: str = ""
+
+
+@dataclass(frozen=True)
+class MailChanges:
+    """A page of what happened since a cursor. ``next_cursor`` stands on the last page only.
+
+    ``changed`` are new messages and those whose labels changed in a way that matters: to be read (again).
+    """
+
+    changed: tuple[MailRef, ...]
+    vanished: tuple[str, ...] = ()
+    next_page: str = ""
+    next_cursor: str = ""
+
+
+@dataclass(frozen=True)
+class MailBatch:
+    """What reading some messages brought. Each one asked for is in exactly one of the lists.
+
+    ``gone`` were deleted, or are drafts, chats, spam or trash, which are never taken. ``missing`` were not found, which
+    right after a push may be too early. ``again`` failed for now, and are to be asked again after ``retry_after`` s.
+    """
+
+    messages: tuple[MessageCopy, ...]
+    unreadable: tuple["UnreadableItem", ...] = ()
+    gone: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class MailPrices:
+    """What one call of each kind costs, in the provider's quota units."""
+
+    cursor: int
+    listing: int
+    changes: int
+
+
+@dataclass(frozen=True)
 class UnreadableItem:
     """An item that could not be translated, with the reason a person can act on."""
 
@@ -225,10 +322,41 @@ class PushAdapter(Protocol):
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None: ...
 
 
+class MailAdapter(PushAdapter, Protocol):
+    """Reads mailboxes of one provider through an authorised session, headers only. Touches no ORM.
+
+    ``batch`` is how many messages one ``read`` takes; ``units_per_minute`` is what the provider allows per account.
+    """
+
+    batch: int
+    units_per_minute: int
+    prices: MailPrices
+
+    def mailboxes(self, http: requests.Session) -> Iterator["ResourceInfo"]: ...
+
+    def own_addresses(self, http: requests.Session, scopes: Collection[str]) -> tuple[str, ...]: ...
+
+    def queries(
+        self, scopes: Collection[str], addresses: Collection[str], domains: Collection[str], since: datetime
+    ) -> tuple[MailQuery, ...]: ...
+
+    def cursor(self, http: requests.Session, mailbox: str) -> str: ...
+
+    def listing(self, http: requests.Session, mailbox: str, query: MailQuery) -> MailListing: ...
+
+    def changes(self, http: requests.Session, mailbox: str, cursor: str, page: str) -> MailChanges: ...
+
+    def cost(self, wanted: Collection[MailRef]) -> int: ...
+
+    def read(self, http: requests.Session, mailbox: str, wanted: Collection[MailRef]) -> MailBatch: ...
+
+    def text(self, http: requests.Session, mailbox: str, external_id: str) -> str: ...
+
+
 class CalendarAdapter(PushAdapter, Protocol):
     """Reads calendars of one provider through an authorised session. Touches no ORM."""
 
-    def calendars(self, http: requests.Session) -> Iterator[CalendarInfo]: ...
+    def calendars(self, http: requests.Session) -> Iterator[ResourceInfo]: ...
 
     def page(self, http: requests.Session, wanted: PageRequest) -> EventPage: ...
 

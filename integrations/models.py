@@ -272,6 +272,17 @@ class Channel(TenantModel):
         return f"{self.provider} channel {self.channel_id}"
 
 
+class QuotaMeter(TenantModel):
+    """What a grant used of the provider's quota in the minute that began at ``began_at``, in the provider's units."""
+
+    integration = models.OneToOneField(Integration, on_delete=models.CASCADE, related_name="quota")
+    began_at = models.DateTimeField(default=timezone.now)
+    units = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.units} units since {self.began_at:%H:%M:%S}"
+
+
 class LinkAttempt(TenantModel):
     """A consent that was begun: its one-time state, bound to session, user, provider and type. Deleted when used."""
 

@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "lpxgp",
     "webhooks",
     "integrations.calendar",
+    "integrations.email",
     "integrations",
     "relationships",
     "sandbox",

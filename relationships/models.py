@@ -102,6 +102,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=200, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    shares_mail_subjects = models.BooleanField(
+        default=False, help_text="Whether colleagues may read the subjects of their mail with contacts."
+    )
     is_company_admin = models.BooleanField(default=False, help_text="May link the firm's CRM and see who is connected.")
     is_staff = models.BooleanField("staff", default=False, help_text="May use the admin; belongs to no company.")
     is_active = models.BooleanField("active", default=True)
@@ -334,6 +337,14 @@ class Touchpoint(TenantModel):
         Organization, blank=True, related_name="touchpoints", help_text="Firms known by a guest's domain or person."
     )
     guests = models.JSONField(default=list, blank=True, help_text="External guests: email, name, response.")
+    thread_key = models.CharField(max_length=64, blank=True, help_text="Mail of one conversation has one key.")
+    is_outgoing = models.BooleanField(null=True, blank=True, help_text="Of mail: whether a colleague wrote it.")
+    is_private = models.BooleanField(
+        default=False, help_text="Only its own users may read the title; others see that there was contact, and when."
+    )
+    answerers = models.JSONField(
+        default=list, blank=True, help_text="Ids of the users whom mail from outside was addressed to, not in copy."
+    )
     origin = models.CharField(max_length=100, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -341,7 +352,10 @@ class Touchpoint(TenantModel):
 
     class Meta:
         ordering = ["-occurred_at", "pk"]
-        indexes = [models.Index(fields=["company", "occurred_at"])]
+        indexes = [
+            models.Index(fields=["company", "occurred_at"]),
+            models.Index(fields=["company", "thread_key"], condition=~Q(thread_key=""), name="touchpoint_thread"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["company", "unique_key"], name="touchpoint_once"),
             models.CheckConstraint(condition=Q(kind__in=["meeting", "email", "call"]), name="touchpoint_kind"),
@@ -404,6 +418,51 @@ class Task(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+
+class FollowUp(TenantModel):
+    """An answer that is owed: by the user to the person (``ours``), or by the person to the user (``theirs``).
+
+    It hangs on the mail that waits, one per user and mail, so nobody is reminded twice of one message. ``usual_days``
+    is how many business days (of the user's zone) the side that owes usually takes; null where that is not known yet.
+    """
+
+    class Side(models.TextChoices):
+        OURS = "ours", "We owe an answer"
+        THEIRS = "theirs", "They owe an answer"
+
+    class Outcome(models.TextChoices):
+        OPEN = "open", "Open"
+        ANSWERED = "answered", "Answered"
+        DISMISSED = "dismissed", "Dismissed"
+        VOID = "void", "No longer applies"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="follow_ups")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, null=True, related_name="follow_ups")
+    touchpoint = models.ForeignKey(Touchpoint, on_delete=models.CASCADE, related_name="follow_ups")
+    side = models.CharField(max_length=6, choices=Side)
+    outcome = models.CharField(max_length=9, choices=Outcome, default=Outcome.OPEN)
+    since_at = models.DateTimeField(help_text="When the mail that waits was sent.")
+    due_at = models.DateTimeField(help_text="From when on it is shown as owed.")
+    usual_days = models.DecimalField(max_digits=5, decimal_places=1, null=True)
+    snoozed_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    task = models.ForeignKey(Task, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["since_at", "pk"]
+        indexes = [models.Index(fields=["user", "due_at"], condition=Q(outcome="open"), name="follow_up_open")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "touchpoint"], name="follow_up_once"),
+            models.CheckConstraint(condition=Q(side__in=["ours", "theirs"]), name="follow_up_side"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["open", "answered", "dismissed", "void"]), name="follow_up_outcome"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_side_display()} since {self.since_at:%Y-%m-%d}"
 
 
 class Brief(TenantModel):

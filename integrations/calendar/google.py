@@ -10,12 +10,12 @@ from typing import Any
 import requests
 
 from integrations.contract import (
-    CalendarInfo,
     EventCopy,
     EventPage,
     Guest,
     OpenedChannel,
     PageRequest,
+    ResourceInfo,
     UnreadableItem,
 )
 from integrations.errors import CursorExpired, Permanent, Temporary, Unreadable
@@ -57,7 +57,7 @@ VISIBILITIES = {"private": "private", "confidential": "private"}
 class GoogleCalendar:
     """The adapter. ``http`` is an authorised session of ``integrations.outbound``, used by one thread."""
 
-    def calendars(self, http: requests.Session) -> Iterator[CalendarInfo]:
+    def calendars(self, http: requests.Session) -> Iterator[ResourceInfo]:
         """Every calendar of the account's list. Raises MissingScope where listing was not granted."""
         listing = google.api("calendar", "v3").calendarList()
         page = ""
@@ -119,8 +119,8 @@ class GoogleCalendar:
         google.run(google.api("calendar", "v3").channels().stop(body=body), http)
 
 
-def _calendar(item: dict[str, Any]) -> CalendarInfo:
-    return CalendarInfo(
+def _calendar(item: dict[str, Any]) -> ResourceInfo:
+    return ResourceInfo(
         external_id=_text(item["id"]),
         name=_text(item.get("summaryOverride") or item.get("summary") or item["id"], 200),
         time_zone=_text(item.get("timeZone", ""), 100),
