@@ -352,11 +352,11 @@ def end_of_inactive() -> None:
 
 def end_grant(integration_id: uuid.UUID) -> None:
     """Stop channels, revoke at the provider, delete the tokens. May run twice; trouble is retried for a day."""
-    integration = Integration.unscoped.get(pk=integration_id)
+    integration = Integration.unscoped.filter(pk=integration_id, is_revocation_due=True).first()
+    if integration is None:
+        return
     is_late = timezone.now() - integration.status_changed_at >= REVOKE_FOR
     stopping = Channel.unscoped.filter(integration=integration, state=Channel.State.STOPPING)
-    if not integration.is_revocation_due:
-        return
     for channel in stopping.select_related("integration", "sync_state"):
         channels.stop(channel)
     if stopping.exists() and not is_late:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations import grants, providers, sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent
-from integrations.contract import CalendarInfo
+from integrations.contract import ResourceInfo
 from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
 from integrations.models import Channel, Integration, RoundPage, SyncRun, SyncState
 from relationships import bulk, tenancy
@@ -50,7 +50,7 @@ def refresh(integration: Integration) -> Sequence[uuid.UUID]:
         return list(states.filter(is_chosen=True).values_list("pk", flat=True))
 
 
-def _listed(integration: Integration) -> list[CalendarInfo]:
+def _listed(integration: Integration) -> list[ResourceInfo]:
     adapter = providers.calendar_adapter(integration.provider)
     access = grants.fresh(integration.pk)
     for is_last in (False, True):
@@ -63,11 +63,11 @@ def _listed(integration: Integration) -> list[CalendarInfo]:
             access = grants.fresh(integration.pk, refused=access)
         except MissingScope:
             address = integration.account_address
-            return [CalendarInfo(address, address, "", is_primary=True, access_role="")]
+            return [ResourceInfo(address, address, "", is_primary=True, access_role="")]
     raise AssertionError("the loop returns or raises")
 
 
-def _store(integration: Integration, calendars: Collection[CalendarInfo]) -> None:
+def _store(integration: Integration, calendars: Collection[ResourceInfo]) -> None:
     """Make the rows equal to the list. A calendar that is no longer offered is kept, unread, and said to be gone.
 
     One that comes back after it went while it was chosen is read again: see ``_returning``.
@@ -146,7 +146,9 @@ def delete_imported(integration_id: uuid.UUID) -> None:
     A meeting with notes or tasks stays, hidden: these are the company's. Stops where the account is no longer
     disconnected. May be killed anywhere and run again: the sweep does so while ``is_deletion_due``.
     """
-    integration = Integration.unscoped.get(pk=integration_id)
+    integration = Integration.unscoped.filter(pk=integration_id).first()
+    if integration is None:
+        return
     with tenancy.within(integration.company_id):
         rules = meetings.rules_for(integration.company_id, None)
         while _is_revoked(integration_id) and _delete_batch(integration, rules):
