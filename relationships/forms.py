@@ -48,7 +48,9 @@ class NoteForm(forms.Form):
     )
     due_on = forms.DateField(label="Due on", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     sync_to_crm = forms.BooleanField(
-        label="Also send this note to the CRM", required=False, help_text="It goes out with the next CRM sync."
+        label="Also send this note to the CRM",
+        required=False,
+        help_text="It goes out with the next sync, once your firm's CRM is linked.",
     )
 
     def clean(self) -> dict[str, Any]:

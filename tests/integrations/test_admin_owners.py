@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.test import Client, RequestFactory
 
-from integrations import admin_owners
+from integrations import admin_owners, jobs
 from integrations.calendar.models import CalendarEvent
 from integrations.models import Channel, Integration
 from relationships.models import Company, Note, Person, PersonAddress, Touchpoint, User
@@ -89,6 +89,18 @@ def test_many_at_once_are_refused_alike_and_deleted_after(
     run_jobs()
     as_staff.post(USERS, {**delete, "post": "yes"})
     assert not User.objects.filter(pk__in=[alice.pk, bob.pk]).exists()
+
+
+def test_a_job_that_comes_after_the_deletion_finds_nothing_to_do(
+    linked: Integration, as_staff: Client, alice: User, run_jobs: Callable[[], int]
+) -> None:
+    """The sweep queues the end of a disconnect again each minute until it is through."""
+    as_staff.post(USERS, {"action": "disconnect_links", "_selected_action": [str(alice.pk)]})
+    run_jobs()
+    as_staff.post(f"{USERS}{alice.pk}/delete/", {"post": "yes"})
+    jobs.end_grant(str(linked.pk))
+    jobs.delete_imported(str(linked.pk))
+    assert not Integration.unscoped.exists()
 
 
 def test_a_grant_that_died_is_disconnected_too(linked: Integration, as_staff: Client, alice: User) -> None:

@@ -75,3 +75,7 @@ def test_three_notes_are_asked_for_and_the_rest_on_demand(as_alice: Client, make
     text = as_alice.get("/").content.decode()
     assert text.index("Coming") < text.index("Write a note") < text.index("Past 2") < text.index("2 more")
     assert text.index("2 more") < text.index("Past 3") < text.index("Latest touchpoints")
+
+
+def test_no_page_promises_a_crm_that_is_not_linked(as_alice: Client, address: str) -> None:
+    assert "once your firm's CRM is linked" in as_alice.get(address).content.decode()
