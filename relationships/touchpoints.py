@@ -1,6 +1,6 @@
-"""Meetings as the company's touchpoints: one row per real event, written in bulk.
+"""Meetings and mail as the company's touchpoints: one row per real event, written in bulk.
 
-Whoever calls has read every copy of a meeting it can see; what it gives is the whole truth about that meeting.
+Whoever calls has read every copy of an event it can see; what it gives is the whole truth about that event.
 """
 
 import uuid
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from django.db import models, transaction
 from django.db.models import CharField, QuerySet, Value
@@ -18,19 +18,25 @@ from relationships import bulk
 from relationships.models import Touchpoint
 from relationships.tenancy import current_company_id
 
-# What a repeated recording may change. ``origin`` is left as it was: it says which row was first.
-CHANGING = (
-    "title",
-    "occurred_at",
-    "ended_at",
-    "all_day_on",
-    "location",
-    "join_url",
-    "guests",
-    "cancelled_at",
-)
-
 Pair = tuple[uuid.UUID, uuid.UUID]
+
+
+class Event(Protocol):
+    """A real event that can be recorded. ``columns`` are what a repeated recording may change."""
+
+    kind: ClassVar[Touchpoint.Kind]
+
+    @property
+    def unique_key(self) -> str: ...
+    @property
+    def people(self) -> frozenset[uuid.UUID]: ...
+    @property
+    def organizations(self) -> frozenset[uuid.UUID]: ...
+    @property
+    def users(self) -> frozenset[uuid.UUID]: ...
+    @property
+    def origin(self) -> str: ...
+    def columns(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Meeting:
     at midnight UTC of it. ``people``, ``organizations`` and ``users`` are complete sets of ids in the current company.
     Each guest is an outsider: ``email``, ``name``, ``response``.
     """
+
+    kind: ClassVar[Touchpoint.Kind] = Touchpoint.Kind.MEETING
 
     unique_key: str
     title: str
@@ -55,6 +63,60 @@ class Meeting:
     guests: tuple[Mapping[str, str], ...]
     origin: str
 
+    def columns(self) -> dict[str, Any]:
+        """The touchpoint's columns that this meeting says."""
+        return {
+            "title": self.title[:500],
+            "occurred_at": self.starts_at,
+            # An end before the start is a sender's mistake that must not keep the meeting out.
+            "ended_at": max(self.starts_at, self.ends_at) if self.ends_at else None,
+            "all_day_on": self.all_day_on,
+            "location": self.location[:500],
+            # A cut address leads nowhere.
+            "join_url": self.join_url if len(self.join_url) <= 1000 else "",
+            "guests": [dict(guest) for guest in self.guests],
+            "cancelled_at": None,
+        }
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail between colleagues and outsiders, out of every copy of it that counts.
+
+    ``unique_key`` is of its Message-ID and ``thread_key`` of its conversation. ``sent_at`` is aware. ``users`` own the
+    copies, ``people`` are the contacts in it, ``organizations`` their firms: complete sets of ids in the current
+    company. ``is_private`` unless every one of the users shares subjects. ``answerers`` are the users whom a mail from
+    outside asks: those in To. Each guest is an outsider: ``email``, ``name``, ``role`` (from, to, cc, bcc).
+    """
+
+    kind: ClassVar[Touchpoint.Kind] = Touchpoint.Kind.EMAIL
+
+    unique_key: str
+    thread_key: str
+    subject: str
+    sent_at: datetime
+    is_outgoing: bool
+    is_private: bool
+    people: frozenset[uuid.UUID]
+    organizations: frozenset[uuid.UUID]
+    users: frozenset[uuid.UUID]
+    answerers: frozenset[uuid.UUID]
+    guests: tuple[Mapping[str, str], ...]
+    origin: str
+
+    def columns(self) -> dict[str, Any]:
+        """The touchpoint's columns that this mail says."""
+        return {
+            "title": self.subject[:500],
+            "occurred_at": self.sent_at,
+            "thread_key": self.thread_key,
+            "is_outgoing": self.is_outgoing,
+            "is_private": self.is_private,
+            "answerers": sorted(str(user) for user in self.answerers),
+            "guests": [dict(guest) for guest in self.guests],
+            "cancelled_at": None,
+        }
+
 
 def record_meetings(meetings: Sequence[Meeting], gone: Collection[str] = ()) -> dict[str, uuid.UUID]:
     """Make the current company's touchpoints equal to ``meetings``; returns the touchpoint's id by unique key.
@@ -64,24 +126,39 @@ def record_meetings(meetings: Sequence[Meeting], gone: Collection[str] = ()) -> 
     record the same meeting make one row; the later one's view of it stands. Of two meetings with one key the last
     counts. Raises NoCompany outside ``tenancy.within``.
     """
-    whole = {meeting.unique_key: meeting for meeting in meetings}
+    return _record(meetings, gone)
+
+
+def record_mails(mails: Sequence[Mail], gone: Collection[str] = ()) -> dict[str, uuid.UUID]:
+    """Make the current company's touchpoints equal to ``mails``, as ``record_meetings`` does.
+
+    Who owes an answer is not looked at here: ``follow_ups.review`` does so, with the thread keys of what was recorded
+    and of what went. Raises NoCompany outside ``tenancy.within``.
+    """
+    return _record(mails, gone)
+
+
+def _record(events: Sequence[Event], gone: Collection[str]) -> dict[str, uuid.UUID]:
+    """All of one kind."""
+    whole = {event.unique_key: event for event in events}
     gone = set(gone) - whole.keys()
     if not whole and not gone:
         return {}
+    names = list(events[0].columns()) if events else ["cancelled_at"]
     # Joins the caller's transaction: a page is stored as a whole or not at all.
     with transaction.atomic(savepoint=False):
-        stored = _stored(whole.keys() | gone)
+        stored = _stored(whole.keys() | gone, names)
         _hide([row["id"] for key, row in stored.items() if key in gone and row["cancelled_at"] is None])
         # In the order of their keys, here and in each statement, so that two workers cannot wait for each other.
         ids, new = _write({key: whole[key] for key in sorted(whole)}, stored)
-        _connect({ids[key]: meeting for key, meeting in whole.items()}, new)
+        _connect({ids[key]: event for key, event in whole.items()}, new)
     return ids
 
 
-def _stored(unique_keys: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+def _stored(unique_keys: Collection[str], names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
     """The rows as they are, which stay locked until the transaction ends."""
     rows = Touchpoint.objects.select_for_update(of=("self",)).filter(unique_key__among=unique_keys)
-    return {row["unique_key"]: row for row in rows.order_by("unique_key").values("id", "unique_key", *CHANGING)}
+    return {row["unique_key"]: row for row in rows.order_by("unique_key").values("id", "unique_key", *names)}
 
 
 def _hide(ids: Collection[uuid.UUID]) -> None:
@@ -92,7 +169,7 @@ def _hide(ids: Collection[uuid.UUID]) -> None:
 
 
 def _write(
-    wanted: Mapping[str, Meeting], stored: Mapping[str, Mapping[str, Any]]
+    wanted: Mapping[str, Event], stored: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, uuid.UUID], set[uuid.UUID]]:
     """Insert or update what differs from the stored rows; returns the ids by key, and those of the rows that are new.
 
@@ -101,12 +178,12 @@ def _write(
     now, company_id = timezone.now(), current_company_id()
     ids = {key: row["id"] for key, row in stored.items() if key in wanted}
     rows: list[dict[str, Any]] = []
-    for key, meeting in wanted.items():
-        values = _values(meeting)
+    for key, event in wanted.items():
+        values = event.columns()
         if key in ids and all(stored[key][name] == value for name, value in values.items()):
             continue
         row = {"id": ids.get(key) or uuid.uuid4(), "company": company_id, "unique_key": key, "updated_at": now}
-        rows.append(row | values | {"kind": Touchpoint.Kind.MEETING.value, "origin": meeting.origin[:100]})
+        rows.append(row | values | {"kind": event.kind.value, "origin": event.origin[:100]})
     written = bulk.upsert(
         Touchpoint,
         rows,
@@ -118,33 +195,17 @@ def _write(
     return ids | dict(written), made & {pk for _, pk in written}
 
 
-def _values(meeting: Meeting) -> dict[str, Any]:
-    """The columns that ``meeting`` says."""
-    return {
-        "title": meeting.title[:500],
-        "occurred_at": meeting.starts_at,
-        # An end before the start is a sender's mistake that must not keep the meeting out.
-        "ended_at": max(meeting.starts_at, meeting.ends_at) if meeting.ends_at else None,
-        "all_day_on": meeting.all_day_on,
-        "location": meeting.location[:500],
-        # A cut address leads nowhere.
-        "join_url": meeting.join_url if len(meeting.join_url) <= 1000 else "",
-        "guests": [dict(guest) for guest in meeting.guests],
-        "cancelled_at": None,
-    }
-
-
-def _connect(meetings: Mapping[uuid.UUID, Meeting], new: Collection[uuid.UUID]) -> None:
-    """Make the people, organizations and users of these touchpoints exactly those of their meetings."""
+def _connect(events: Mapping[uuid.UUID, Event], new: Collection[uuid.UUID]) -> None:
+    """Make the people, organizations and users of these touchpoints exactly those of their events."""
     links: dict[type[models.Model], tuple[str, set[Pair]]] = {
-        Touchpoint.people.through: ("person", _pairs((pk, meeting.people) for pk, meeting in meetings.items())),
+        Touchpoint.people.through: ("person", _pairs((pk, event.people) for pk, event in events.items())),
         Touchpoint.organizations.through: (
             "organization",
-            _pairs((pk, meeting.organizations) for pk, meeting in meetings.items()),
+            _pairs((pk, event.organizations) for pk, event in events.items()),
         ),
-        Touchpoint.users.through: ("user", _pairs((pk, meeting.users) for pk, meeting in meetings.items())),
+        Touchpoint.users.through: ("user", _pairs((pk, event.users) for pk, event in events.items())),
     }
-    stored = _stored_links({through: name for through, (name, _) in links.items()}, meetings.keys() - set(new))
+    stored = _stored_links({through: name for through, (name, _) in links.items()}, events.keys() - set(new))
     for through, (name, wanted) in links.items():
         present = stored[name]
         gone = [pk for pair, pk in present.items() if pair not in wanted]

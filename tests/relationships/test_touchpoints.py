@@ -140,7 +140,7 @@ def test_another_workers_row_that_came_first_is_the_one_returned(
         company=in_acme, kind="meeting", unique_key="a", title="Old", occurred_at=START, origin="theirs"
     )
     theirs.people.add(crowd[0])
-    monkeypatch.setattr(touchpoints, "_stored", lambda keys: {})
+    monkeypatch.setattr(touchpoints, "_stored", lambda keys, names: {})
     assert touchpoints.record_meetings([meeting("a", people=frozenset({crowd[1].pk}))]) == {"a": theirs.pk}
     row = Touchpoint.objects.get()
     assert (row.title, row.origin, list(row.people.all())) == ("Meeting a", "theirs", [crowd[1]])
