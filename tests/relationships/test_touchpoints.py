@@ -168,6 +168,16 @@ def test_block_rules(
     assert rules.blocks(email, bob.pk) is blocked_for_bob
 
 
+def test_the_stronger_of_several_block_rules_counts(in_acme: Company, alice: User, bob: User) -> None:
+    BlockRule.objects.create(company=in_acme, kind="domain", value="alder.example", strength="hide")
+    BlockRule.objects.create(company=in_acme, user=alice, kind="address", value="jane@ir.alder.example")
+    rules = blocking.find_rules([alice.pk, bob.pk])
+    assert rules.strength("jane@ir.alder.example", alice.pk) == "never"
+    assert rules.strength("jane@ir.alder.example", bob.pk) == "hide"
+    assert rules.strength("john@alder.example", alice.pk) == "hide"
+    assert rules.strength("john@birch.example", alice.pk) == ""
+
+
 def test_another_companys_block_rules_do_not_count(in_acme: Company, alice: User, zenith: Company) -> None:
     BlockRule.unscoped.create(company=zenith, kind="domain", value="alder.example")
     assert not blocking.find_rules([alice.pk]).blocks("jane@alder.example", alice.pk)
