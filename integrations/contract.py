@@ -23,7 +23,9 @@ class Scope:
 
 @dataclass(frozen=True)
 class Service:
-    """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module."""
+    """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module, ``resource`` the kind
+    of thing read through it: calendar or mailbox.
+    """
 
     type: str
     label: str
@@ -33,6 +35,7 @@ class Service:
     never_reads: tuple[str, ...]
     webhook_type: str = ""
     provider_page: str = ""
+    resource: str = "calendar"
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,15 @@ class IncomingRequest:
 class Claim:
     """A verified webhook request: what identifies it, and the channel it came by.
 
-    ``headers`` is the allow-list to store: no secret may be among them.
+    ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the provider names the
+    resource and no channel, so that it concerns everybody who watches that resource.
     """
 
     dedupe_key: str
     headers: Mapping[str, str]
     channel_id: str = ""
     resource_id: str = ""
+    by_resource: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,12 @@ class Notice:
 
 @dataclass(frozen=True)
 class OpenedChannel:
-    """The provider's answer to a request for pushes."""
+    """The provider's answer to a request for pushes. Without ``renew_at`` it is renewed at half of its life."""
 
     resource_id: str
     resource_uri: str
     expires_at: datetime
+    renew_at: datetime | None = None
 
 
 class Provider(Protocol):
@@ -313,7 +319,13 @@ class PageRequest:
 
 
 class PushAdapter(Protocol):
-    """Opens and stops push channels of one kind of resource. Touches no ORM."""
+    """Opens and stops push channels of one kind of resource. Touches no ORM.
+
+    ``is_single_watch``: the provider keeps one watch per account, whoever asked for it. Asking again renews it, stopping
+    ends it for all, and its ``resource_id`` is the account's address in lower case.
+    """
+
+    is_single_watch: bool
 
     def watch(
         self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime

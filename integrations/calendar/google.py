@@ -57,6 +57,8 @@ VISIBILITIES = {"private": "private", "confidential": "private"}
 class GoogleCalendar:
     """The adapter. ``http`` is an authorised session of ``integrations.outbound``, used by one thread."""
 
+    is_single_watch = False
+
     def calendars(self, http: requests.Session) -> Iterator[ResourceInfo]:
         """Every calendar of the account's list. Raises MissingScope where listing was not granted."""
         listing = google.api("calendar", "v3").calendarList()

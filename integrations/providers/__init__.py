@@ -6,7 +6,7 @@ from functools import cache
 
 from django.conf import settings
 
-from integrations.contract import CalendarAdapter, ClientConfig, Provider, PushAdapter, Service
+from integrations.contract import CalendarAdapter, ClientConfig, MailAdapter, Provider, PushAdapter, Service
 from integrations.errors import BadConfig
 
 
@@ -43,6 +43,12 @@ def push_adapter(slug: str, integration_type: str) -> PushAdapter:
 def calendar_adapter(slug: str) -> CalendarAdapter:
     """The calendar adapter of this provider."""
     return importlib.import_module(service(slug, "calendar").adapter).adapter
+
+
+@cache
+def mail_adapter(slug: str) -> MailAdapter:
+    """The mail adapter of this provider."""
+    return importlib.import_module(service(slug, "email").adapter).adapter
 
 
 def is_set_up(slug: str) -> bool:
