@@ -23,8 +23,9 @@ class Scope:
 
 @dataclass(frozen=True)
 class Service:
-    """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module, ``resource`` the kind
-    of thing read through it: calendar or mailbox.
+    """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module.
+
+    ``resource`` is the kind of thing that is read through it: calendar or mailbox.
     """
 
     type: str
@@ -80,8 +81,8 @@ class IncomingRequest:
 class Claim:
     """A verified webhook request: what identifies it, and the channel it came by.
 
-    ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the provider names the
-    resource and no channel, so that it concerns everybody who watches that resource.
+    ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the provider names
+    the resource and no channel: it concerns everybody who watches that resource.
     """
 
     dedupe_key: str
@@ -321,8 +322,8 @@ class PageRequest:
 class PushAdapter(Protocol):
     """Opens and stops push channels of one kind of resource. Touches no ORM.
 
-    ``is_single_watch``: the provider keeps one watch per account, whoever asked for it. Asking again renews it, stopping
-    ends it for all, and its ``resource_id`` is the account's address in lower case.
+    ``is_single_watch``: the provider keeps one watch per account, whoever asked for it. Asking again renews it,
+    stopping ends it for all, and its ``resource_id`` is the account's address in lower case.
     """
 
     is_single_watch: bool
