@@ -7,18 +7,16 @@ import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
 from typing import Any
 
 from django.db.models import F
 
+from integrations import outsiders
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy
-from integrations.models import Integration
-from relationships import addresses, blocking, matching, touchpoints
-from relationships.models import Company, CompanyDomain, User
+from relationships import matching, touchpoints
+from relationships.models import Company
 
 Verdict = CalendarEvent.Verdict
 
@@ -40,73 +38,16 @@ RULES: tuple[tuple[str, str], ...] = (
 NO_MEETINGS = frozenset({"focus_time", "out_of_office", "working_place", "birthday", "from_mail"})
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What the verdicts on one user's calendar depend on."""
-
-    user_id: uuid.UUID | None
-    colleagues: frozenset[str]
-    own_domains: frozenset[str]
-    blocked: blocking.Blocked
-    seen: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
-
-    def is_colleague(self, email: str) -> bool:
-        """Whether the address is one of the company's own. Each is looked at once."""
-        found = self.seen.get(email)
-        if found is None:
-            domains = _with_parents(domain_of(email))
-            found = key_of(email) in self.colleagues or not self.own_domains.isdisjoint(domains)
-            self.seen[email] = found
-        return found
-
-
-def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
-    """Read the rules once per run: who is a colleague, and who is blocked. Four queries."""
-    emails = list(User.objects.filter(company_id=company_id).values_list("email", flat=True))
-    linked = Integration.objects.exclude(account_address="").values_list("account_address", flat=True)
-    domains = set(CompanyDomain.objects.values_list("domain", flat=True))
-    domains |= {domain for email in emails if not addresses.is_free_mail(domain := domain_of(email))}
-    return Rules(
-        user_id=user_id,
-        # Whoever linked an account under another address is there known by that one.
-        colleagues=frozenset(map(key_of, [*emails, *linked])),
-        own_domains=frozenset(domains),
-        blocked=blocking.find_rules([user_id] if user_id else []),
+def find_known(copies: Iterable[EventCopy], rules: outsiders.Rules) -> matching.Known:
+    """Which outsiders of these events the company knows: two queries for any number of them."""
+    return outsiders.find_known(
+        {guest.email for copy in copies for guest in copy.guests if not rules.is_colleague(guest.email)}
     )
 
 
-@lru_cache(maxsize=65536)
-def key_of(email: str) -> str:
-    """What the address is matched by; an address in no known form is matched as it stands."""
-    try:
-        return addresses.match_key(email)
-    except ValueError:
-        return email.lower()
-
-
-@lru_cache(maxsize=65536)
-def domain_of(email: str) -> str:
-    """The address's domain, or nothing where it has none."""
-    try:
-        return addresses.domain_of(email)
-    except ValueError:
-        return ""
-
-
-@lru_cache(maxsize=65536)
-def _with_parents(domain: str) -> Sequence[str]:
-    return addresses.with_parents(domain) if domain else ()
-
-
-def find_known(copies: Iterable[EventCopy], rules: Rules) -> matching.Known:
-    """Which outsiders of these events the company knows: two queries for any number of them."""
-    outsiders = {guest.email for copy in copies for guest in copy.guests if not rules.is_colleague(guest.email)}
-    return matching.find({key_of(email) for email in outsiders}, {domain_of(email) for email in outsiders} - {""})
-
-
-def verdict(copy: EventCopy, rules: Rules, known: matching.Known) -> CalendarEvent.Verdict:
+def verdict(copy: EventCopy, rules: outsiders.Rules, known: matching.Known) -> CalendarEvent.Verdict:
     """Whether one copy is a meeting with known people, or the first rule that says why it is not."""
-    outsiders = [guest.email for guest in copy.guests if not rules.is_colleague(guest.email)]
+    others = [guest.email for guest in copy.guests if not rules.is_colleague(guest.email)]
     if copy.is_cancelled:
         return Verdict.CANCELLED
     if copy.visibility == "private":
@@ -117,18 +58,13 @@ def verdict(copy: EventCopy, rules: Rules, known: matching.Known) -> CalendarEve
         return Verdict.NO_GUESTS
     if copy.my_response == "declined":
         return Verdict.DECLINED
-    if not outsiders:
+    if not others:
         return Verdict.INTERNAL
-    if any(rules.blocked.blocks(email, rules.user_id) for email in outsiders):
+    if any(rules.blocked.blocks(email, rules.user_id) for email in others):
         return Verdict.BLOCKED
-    if not any(is_known(email, known) for email in outsiders):
+    if not any(outsiders.is_known(email, known) for email in others):
         return Verdict.UNKNOWN_GUESTS
     return Verdict.MEETING
-
-
-def is_known(email: str, known: matching.Known) -> bool:
-    """Whether an outsider is a contact, or writes from the domain of a known firm."""
-    return key_of(email) in known.people or domain_of(email) in known.organizations
 
 
 def meeting_key(copy: EventCopy, calendar_id: str) -> str:
@@ -137,7 +73,9 @@ def meeting_key(copy: EventCopy, calendar_id: str) -> str:
     return hashlib.sha256(f"{identity}|{copy.original_start}".encode()).hexdigest()
 
 
-def record(company_id: uuid.UUID, keys: Collection[str], rules: Rules, known: matching.Known = matching.NOTHING) -> int:
+def record(
+    company_id: uuid.UUID, keys: Collection[str], rules: outsiders.Rules, known: matching.Known = matching.NOTHING
+) -> int:
     """Make the touchpoints of these meetings what all their copies say together; returns how many meetings there are.
 
     To be called in the transaction that changed the copies. The lock makes two colleagues' syncs take turns, so that
@@ -180,28 +118,28 @@ COPY = (
 GUEST = ("email", "name", "response", "match_key", "domain")
 
 
-def _meetings(guests: Iterable[Any], rules: Rules, known: matching.Known) -> list[touchpoints.Meeting]:
+def _meetings(guests: Iterable[Any], rules: outsiders.Rules, known: matching.Known) -> list[touchpoints.Meeting]:
     """One meeting per key, from the guests of all its copies."""
     by_key: dict[str, list[Any]] = defaultdict(list)
     for guest in guests:
         by_key[guest.event__meeting_key].append(guest)
-    outsiders = {
+    theirs = {
         key: {guest.email: guest for guest in rows if not rules.is_colleague(guest.email)}
         for key, rows in by_key.items()
     }
-    everybody = [guest for rows in outsiders.values() for guest in rows.values()]
+    everybody = [guest for rows in theirs.values() for guest in rows.values()]
     known = matching.find(
         {guest.match_key for guest in everybody}, {guest.domain for guest in everybody} - {""}, earlier=known
     )
-    return [_meeting(key, rows, outsiders[key], known) for key, rows in by_key.items()]
+    return [_meeting(key, rows, theirs[key], known) for key, rows in by_key.items()]
 
 
-def _meeting(key: str, rows: Sequence[Any], outsiders: Mapping[str, Any], known: matching.Known) -> touchpoints.Meeting:
+def _meeting(key: str, rows: Sequence[Any], guests: Mapping[str, Any], known: matching.Known) -> touchpoints.Meeting:
     """Time and title are those of the copy changed last; the users are the owners of all copies that count."""
     newest = rows[-1]
-    people = [known.people[guest.match_key] for guest in outsiders.values() if guest.match_key in known.people]
+    people = [known.people[guest.match_key] for guest in guests.values() if guest.match_key in known.people]
     firms = {person.organization_id for person in people if person.organization_id}
-    firms |= {known.organizations[guest.domain] for guest in outsiders.values() if guest.domain in known.organizations}
+    firms |= {known.organizations[guest.domain] for guest in guests.values() if guest.domain in known.organizations}
     owners = {row.event__state__integration__user_id for row in rows}
     return touchpoints.Meeting(
         unique_key=key,
@@ -215,7 +153,7 @@ def _meeting(key: str, rows: Sequence[Any], outsiders: Mapping[str, Any], known:
         organizations=frozenset(firms),
         users=frozenset(owners - {None}),
         guests=tuple(
-            {"email": guest.email, "name": guest.name, "response": guest.response} for guest in outsiders.values()
+            {"email": guest.email, "name": guest.name, "response": guest.response} for guest in guests.values()
         ),
         origin=f"event:{newest.event_id}",
     )

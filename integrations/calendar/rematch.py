@@ -8,12 +8,12 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.utils import timezone
 
-from integrations import sync_states
+from integrations import outsiders, sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, ContactsLook, EventGuest
 from integrations.contract import EventCopy, Guest
 from integrations.models import SyncRun, SyncState
-from relationships import addresses, bulk, tenancy
+from relationships import addresses, bulk, matching, tenancy
 from relationships.models import BlockRule, OrganizationDomain, Person, PersonAddress, Touchpoint
 from relationships.tenancy import TenantModel
 
@@ -99,7 +99,7 @@ def _concerned(since: datetime) -> Sequence[uuid.UUID]:
 
 def _new_blocked_keys(since: datetime) -> set[str]:
     rules = BlockRule.objects.filter(created_at__gt=since, kind=BlockRule.Kind.ADDRESS)
-    return {meetings.key_of(value) for value in rules.values_list("value", flat=True)}
+    return {outsiders.key_of(value) for value in rules.values_list("value", flat=True)}
 
 
 def _new_domains(since: datetime) -> set[str]:
@@ -146,7 +146,7 @@ def reconsider(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
         events = list(rows.filter(pk__in=event_ids).select_related("state__integration").prefetch_related("guests"))
         changed = []
         for user_id in {event.state.integration.user_id for event in events}:
-            rules = meetings.rules_for(company_id, user_id)
+            rules = outsiders.rules_for(company_id, user_id)
             own = [(event, _copy(event)) for event in events if event.state.integration.user_id == user_id]
             known = meetings.find_known([copy for _, copy in own], rules)
             for event, copy in own:
@@ -154,13 +154,13 @@ def reconsider(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
                 changed += [event] if event.verdict != before else []
         CalendarEvent.objects.bulk_update(changed, ["verdict"])
         _forget([event.pk for event in changed if event.verdict == CalendarEvent.Verdict.BLOCKED])
-        rules = meetings.rules_for(company_id, None)
+        rules = outsiders.rules_for(company_id, None)
         meetings.record(company_id, {event.meeting_key for event in events}, rules)
     return len(changed)
 
 
 def _verdict(
-    event: CalendarEvent, copy: EventCopy, rules: meetings.Rules, known: meetings.matching.Known
+    event: CalendarEvent, copy: EventCopy, rules: outsiders.Rules, known: matching.Known
 ) -> CalendarEvent.Verdict:
     """Of what was kept out no guests are stored to judge by: it stays out until it is read again."""
     if event.verdict == CalendarEvent.Verdict.BLOCKED and not copy.guests:

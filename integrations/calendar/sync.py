@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations import grants, providers, runs
+from integrations import grants, outsiders, providers, runs
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy, EventPage, Guest, PageRequest
@@ -58,7 +58,7 @@ def run(state_id: uuid.UUID) -> None:
 
 def _read(held: runs.Held) -> None:
     """Changes since the cursor where there is one, else a full round; then what the moving window newly covers."""
-    rules = meetings.rules_for(held.state.company_id, held.state.integration.user_id)
+    rules = outsiders.rules_for(held.state.company_id, held.state.integration.user_id)
     held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     if held.state.cursor:
         _end_round(held, rules)
@@ -73,7 +73,7 @@ def _read(held: runs.Held) -> None:
         _read_pages(held, rules)
 
 
-def _read_pages(held: runs.Held, rules: meetings.Rules) -> None:
+def _read_pages(held: runs.Held, rules: outsiders.Rules) -> None:
     """Store page after page; raises OutOfTime between two of them."""
     for page in _pages(held, _request(held.state)):
         _store(held, page, rules)
@@ -129,7 +129,7 @@ def _begin_round(held: runs.Held) -> None:
         RoundPage.objects.filter(state=state).delete()
 
 
-def _extend_window(held: runs.Held, rules: meetings.Rules) -> None:
+def _extend_window(held: runs.Held, rules: outsiders.Rules) -> None:
     """Read what lies between the window's old far end and today's, once a day, and then move it."""
     state = held.state
     _, far_end = window(timezone.now())
@@ -151,7 +151,7 @@ def _extend_window(held: runs.Held, rules: meetings.Rules) -> None:
     held.unannounced = unannounced
 
 
-def _store(held: runs.Held, page: EventPage, rules: meetings.Rules) -> None:
+def _store(held: runs.Held, page: EventPage, rules: outsiders.Rules) -> None:
     """Store one page and move the cursor, in one transaction."""
     state = held.state
     with transaction.atomic():
@@ -222,7 +222,7 @@ def _differs(copy: EventCopy, stored: Mapping[str, Stored]) -> bool:
 def _changes(
     state: SyncState,
     copies: Sequence[EventCopy],
-    rules: meetings.Rules,
+    rules: outsiders.Rules,
     known: matching.Known,
     stored: Mapping[str, Stored],
 ) -> list[Change]:
@@ -301,8 +301,8 @@ def _write_guests(changes: Sequence[Change], ids: Mapping[str, uuid.UUID]) -> No
             "company": change.row["company"],
             "event": ids[change.copy.external_id],
             "email": guest.email,
-            "match_key": meetings.key_of(guest.email),
-            "domain": meetings.domain_of(guest.email),
+            "match_key": outsiders.key_of(guest.email),
+            "domain": outsiders.domain_of(guest.email),
             "name": guest.name,
             "response": guest.response,
             "is_organizer": guest.is_organizer,
@@ -384,7 +384,7 @@ def _set_aside(held: runs.Held, page: EventPage) -> None:
     held.has_set_aside = held.has_set_aside or bool(rows)
 
 
-def _end_round(held: runs.Held, rules: meetings.Rules) -> None:
+def _end_round(held: runs.Held, rules: outsiders.Rules) -> None:
     """After a whole round: what lies in its window and was on none of its pages was deleted meanwhile."""
     state = held.state
     if not state.round_id:

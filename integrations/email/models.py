@@ -12,6 +12,24 @@ from integrations.models import SyncState
 from relationships.tenancy import TenantModel, unindexed_company
 
 
+class OwnAddress(TenantModel):
+    """An address that a mailbox's owner writes by: listed by the provider, or learnt from mail the owner sent.
+
+    Whoever has it is no outsider, in mail and in meetings of the whole company.
+    """
+
+    state = models.ForeignKey(SyncState, on_delete=models.CASCADE, related_name="own_addresses")
+    email = models.TextField()
+    listed_at = models.DateTimeField(null=True, help_text="When the provider listed it; null where it was learnt.")
+
+    class Meta:
+        verbose_name_plural = "own addresses"
+        constraints = [models.UniqueConstraint(fields=["state", "email"], name="own_address_once")]
+
+    def __str__(self) -> str:
+        return self.email
+
+
 class EmailThread(TenantModel):
     """A conversation as one mailbox groups it. The subject is its owner's."""
 
