@@ -25,7 +25,7 @@ from webhooks.models import Attempt, Delivery
 
 log = logging.getLogger(__name__)
 
-BATCH = 50
+BATCH = 200
 LEASE = timedelta(seconds=60)
 """How long a worker may be silent about what it claimed before somebody else gets it."""
 
@@ -95,8 +95,8 @@ _CLAIM = """
     WITH due AS MATERIALIZED ({due} {lock})
     UPDATE webhooks_delivery SET status = 'processing', attempts = attempts + 1, lease_until = %s
     WHERE id IN (SELECT id FROM due)
-    RETURNING id, company_id, provider, webhook_type, sync_state_id, headers, body, status, attempts, next_attempt_at,
-        lease_until, received_at, finished_at, error
+    RETURNING id, company_id, provider, webhook_type, sync_state_id, request_key, headers, body, status, attempts,
+        next_attempt_at, lease_until, received_at, finished_at, error
 """
 
 
@@ -108,7 +108,7 @@ def _is_due(now: datetime, is_suspect: bool) -> bool:
 
 def _open_attempts(deliveries: Sequence[Delivery], now: datetime) -> list[Try]:
     """An attempt for each: the one a replay prepared, or the next number."""
-    known = Attempt.objects.filter(delivery__in=[one.pk for one in deliveries])
+    known = Attempt.objects.filter(delivery__among=[one.pk for one in deliveries])
     last = dict(known.values_list("delivery").annotate(Max("number")).order_by())
     prepared = {one.delivery_id: one for one in known.filter(outcome=Outcome.RUNNING, is_replay=True)} if last else {}
     tries = []
@@ -213,10 +213,10 @@ def _store_poked(ours: QuerySet[Delivery], poked: Sequence[Try]) -> int:
     mark = SyncState.unscoped.filter(pk=OuterRef("sync_state_id")).values("dirty_mark")
     for detail in {one.attempt.detail for one in poked}:
         mine = [one.attempt for one in poked if one.attempt.detail == detail]
-        Attempt.objects.filter(pk__in=[attempt.pk for attempt in mine]).update(
+        Attempt.objects.filter(pk__among=[attempt.pk for attempt in mine]).update(
             outcome=Outcome.POKED, detail=detail, started_at=mine[0].started_at
         )
-    return ours.filter(pk__in=[one.delivery.pk for one in poked]).update(
+    return ours.filter(pk__among=[one.delivery.pk for one in poked]).update(
         status=Status.WAITING, lease_until=None, is_suspect=False, error="", awaits_mark=Subquery(mark)
     )
 

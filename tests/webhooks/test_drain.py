@@ -287,7 +287,8 @@ def test_a_sync_that_was_given_up_fails_its_deliveries(channel: Channel, state: 
     assert set(Attempt.objects.values_list("outcome", flat=True)) == {"failed"}
 
 
-def test_a_worker_that_dies_loses_nothing(channel: Channel) -> None:
+def test_a_worker_that_dies_loses_nothing(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "BATCH", 50)
     deliver(channel, 60)
     lose_claims()
     assert sweeping.free_expired() == 50
