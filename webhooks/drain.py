@@ -1,4 +1,4 @@
-"""Works the inbox off in batches: claim, read, poke, finish, with the same few statements for one delivery or fifty.
+"""Works the inbox off in batches: claim, read, poke, finish, with the same few statements for one delivery or many.
 
 A claim counts the attempt before the work, so a delivery that kills its worker runs out of tries too. The exact time a
 claim's lease ends is its proof of ownership: who comes too late, after the lease was given on, changes nothing.
