@@ -85,8 +85,9 @@ class Mail:
 
     ``unique_key`` is of its Message-ID and ``thread_key`` of its conversation. ``sent_at`` is aware. ``users`` own the
     copies, ``people`` are the contacts in it, ``organizations`` their firms: complete sets of ids in the current
-    company. ``is_private`` unless every one of the users shares subjects. ``answerers`` are the users whom a mail from
-    outside asks: those in To. Each guest is an outsider: ``email``, ``name``, ``role`` (from, to, cc, bcc).
+    company. ``is_private`` unless every one of the users shares subjects. ``answerers`` are the users whom its answer
+    concerns: those a mail from outside was written to, not in copy, or the one who wrote to the outside and waits.
+    Each guest is an outsider: ``email``, ``name``, ``role`` (from, to, cc, bcc).
     """
 
     kind: ClassVar[Touchpoint.Kind] = Touchpoint.Kind.EMAIL
