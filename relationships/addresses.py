@@ -89,6 +89,7 @@ def domain_of(email: str) -> str:
     return normalize(email).rpartition("@")[2]
 
 
+@lru_cache(maxsize=65536)
 def with_parents(domain: str) -> Sequence[str]:
     """``domain`` and the domains above it down to the one its owner registered, the longest first.
 
@@ -98,9 +99,10 @@ def with_parents(domain: str) -> Sequence[str]:
     if registered is None:
         return ()
     labels = domain.split(".")
-    return [".".join(labels[start:]) for start in range(len(labels) - registered.count("."))]
+    return tuple(".".join(labels[start:]) for start in range(len(labels) - registered.count(".")))
 
 
+@lru_cache(maxsize=65536)
 def is_free_mail(domain: str) -> bool:
     """Whether anybody can have an address there, so that it says nothing about a firm. What is no domain is not."""
     try:

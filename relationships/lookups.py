@@ -6,6 +6,7 @@ what a list of a thousand parameters is guessed to be the whole table for.
 """
 
 import json
+import uuid
 from collections.abc import Collection
 from typing import Any
 
@@ -44,6 +45,7 @@ def stored(field: Any, values: Collection[Any]) -> list[Any]:
     if isinstance(field, models.JSONField):
         return [json.dumps(value) for value in values]
     if connection.vendor != "sqlite":
-        return list(values)
+        # Their text with hyphens takes ten times as long to write.
+        return [value.hex if isinstance(value, uuid.UUID) else value for value in values]
     column = field.target_field if isinstance(field, models.ForeignKey) else field
     return [column.get_db_prep_save(value, connection) for value in values]
