@@ -34,6 +34,7 @@ class Service:
     scopes: tuple[Scope, ...]
     reads: tuple[str, ...]
     never_reads: tuple[str, ...]
+    kept: tuple[str, ...] = ()
     webhook_type: str = ""
     provider_page: str = ""
     resource: str = "calendar"
@@ -110,14 +111,27 @@ class OpenedChannel:
     renew_at: datetime | None = None
 
 
-class Provider(Protocol):
+class Reach(Protocol):
+    """How far requests may go: to these hosts, and only those that ``is_allowed``, whatever the code asks.
+
+    It says no to what could change or send something there; it may not raise.
+    """
+
+    @property
+    def hosts(self) -> tuple[str, ...]: ...
+
+    def is_allowed(self, request: requests.PreparedRequest) -> bool: ...
+
+
+class Provider(Reach, Protocol):
     """One provider. Errors raised are those of ``integrations.errors``; ``requests`` errors become Temporary."""
 
     slug: str
     label: str
-    hosts: tuple[str, ...]
     consent_origins: tuple[str, ...]
-    services: tuple[Service, ...]
+
+    @property
+    def services(self) -> tuple[Service, ...]: ...
 
     def authorize_url(
         self, config: ClientConfig, service: Service, state: str, verifier: str, login_hint: str, force_consent: bool
@@ -225,10 +239,14 @@ class MessageCopy:
 
 @dataclass(frozen=True)
 class MailRef:
-    """A message that a listing or a change names: all that is known of it before it is read."""
+    """A message that a listing or a change names: all that is known of it before it is read.
+
+    ``is_relabelled`` says that only its labels changed: where it was not taken before, there is nothing to read now.
+    """
 
     external_id: str
     thread_id: str = ""
+    is_relabelled: bool = False
 
 
 @dataclass(frozen=True)

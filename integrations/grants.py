@@ -81,7 +81,7 @@ def fresh(integration_id: uuid.UUID, refused: Access | None = None) -> Access:
 
 def session(integration: Integration, access: Access) -> requests.Session:
     """A session that speaks for this grant. One per thread."""
-    return outbound.session(providers.get(integration.provider).hosts, access.token)
+    return outbound.session(providers.get(integration.provider), access.token)
 
 
 def _usable(integration: Integration, refused: Access | None) -> Access | None:
@@ -117,7 +117,7 @@ def _refresh(integration: Integration, lease: uuid.UUID) -> Access:
     provider = providers.get(integration.provider)
     old = _opened(integration)
     try:
-        http = outbound.session(provider.hosts, total_seconds=TOKEN_SECONDS)
+        http = outbound.session(provider, total_seconds=TOKEN_SECONDS)
         answer = provider.refresh(providers.client_config(integration.provider), http, old.get("refresh_token") or "")
     except NeedsReconnect as error:
         mark_stale(integration.pk, integration.version, str(error))

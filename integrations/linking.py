@@ -181,7 +181,7 @@ def _check_answer(service: Service, provider_slug: str, answer: Answer) -> None:
 def _exchange(attempt: LinkAttempt, provider_slug: str, code: str) -> tuple[Tokens, Account]:
     provider = providers.get(provider_slug)
     verifier = tokens.decrypt(attempt.encrypted_verifier, purpose="pkce", context=str(attempt.pk)).decode()
-    with outbound.session(provider.hosts, total_seconds=grants.TOKEN_SECONDS) as http:
+    with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
         granted = provider.exchange(providers.client_config(provider_slug), http, code, verifier)
         return granted, provider.account(http, granted.access_token)
 
@@ -233,7 +233,7 @@ def _drop(provider_slug: str, account: Account, granted: Tokens) -> None:
         return
     provider = providers.get(provider_slug)
     try:
-        with outbound.session(provider.hosts, total_seconds=grants.TOKEN_SECONDS) as http:
+        with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
             provider.revoke(http, granted.refresh_token or granted.access_token)
     except IntegrationError as error:
         log.warning("link.drop_failed", provider=provider_slug, why=str(error))
@@ -391,7 +391,7 @@ def _revoke(integration: Integration) -> None:
     except tokens.CannotDecrypt as error:
         log.warning("disconnect.unreadable", integration=str(integration.pk), why=str(error))
         return
-    with outbound.session(provider.hosts, total_seconds=grants.TOKEN_SECONDS) as http:
+    with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
         provider.revoke(http, values.get("refresh_token") or values["access_token"])
 
 

@@ -1,5 +1,7 @@
 """Every request to a provider leaves here: allow-listed hosts, https, time limits, no redirects, no proxy secrets.
 
+The provider is asked before each one (``is_allowed``): what could change or send something there is never sent.
+
 PROVIDER_ORIGINS reroutes a provider's real origin to another base address just before the request is sent. Stored
 addresses and the allow-list keep the real origins, so what runs against a sandbox is what runs in production.
 """
@@ -17,6 +19,7 @@ import urllib3
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 
+from integrations.contract import Reach
 from integrations.errors import Permanent, Temporary
 
 CONNECT_SECONDS = 5.0
@@ -26,14 +29,14 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class ProviderTransport(HTTPAdapter):
-    """Sends requests to one provider's hosts and to nobody else.
+    """Sends requests to one provider's hosts and to nobody else, and only those that it allows.
 
-    Raises Temporary where no whole answer came in time, Permanent where the address is not the provider's.
+    Raises Temporary where no whole answer came in time, Permanent where the request must not be sent.
     """
 
-    def __init__(self, hosts: tuple[str, ...], total_seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(self, reach: Reach, total_seconds: float = TOTAL_SECONDS) -> None:
         super().__init__(max_retries=0)
-        self.hosts = hosts
+        self.reach = reach
         self.total_seconds = total_seconds
 
     def send(
@@ -46,6 +49,8 @@ class ProviderTransport(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         host = self._checked_host(request.url or "")
+        if not self.reach.is_allowed(request):
+            raise Permanent(f"A request that is not for reading was stopped on its way to {host}.")
         deadline = time.monotonic() + self.total_seconds
         limits = (CONNECT_SECONDS, min(READ_SECONDS, self.total_seconds))
         routed = request.copy()
@@ -67,15 +72,16 @@ class ProviderTransport(HTTPAdapter):
         host = parts.hostname or ""
         if parts.scheme != "https" or parts.port not in {None, 443} or parts.username is not None:
             raise Permanent("A provider is only ever spoken to by https at its own address.")
-        if not any(fnmatch.fnmatchcase(host, pattern) for pattern in self.hosts):
+        if not any(fnmatch.fnmatchcase(host, pattern) for pattern in self.reach.hosts):
             raise Permanent(f"{host} is not among this provider's hosts.")
         return host
 
 
-def session(hosts: tuple[str, ...], access_token: str = "", total_seconds: float = TOTAL_SECONDS) -> requests.Session:
-    """A session that reaches these hosts only, authorised by ``access_token`` where one is given. One per thread."""
+def session(reach: Reach, access_token: str = "", total_seconds: float = TOTAL_SECONDS) -> requests.Session:
+    """A session that goes no further than this provider lets it, authorised by ``access_token`` where one is given. One
+    per thread."""
     http = requests.Session()
-    adopt(http, ProviderTransport(hosts, total_seconds))
+    adopt(http, ProviderTransport(reach, total_seconds))
     if access_token:
         http.headers["Authorization"] = f"Bearer {access_token}"
     return http

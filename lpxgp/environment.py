@@ -62,6 +62,17 @@ def log_level(raw: str) -> str:
     return raw.upper()
 
 
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """Reads one of a few words."""
+
+    def word(raw: str) -> str:
+        if raw not in allowed:
+            raise ValueError(f"{raw!r} is none of {', '.join(allowed)}")
+        return raw
+
+    return word
+
+
 def count(raw: str) -> int:
     """A whole number, 0 or more."""
     if not raw.isdecimal():

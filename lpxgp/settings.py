@@ -20,6 +20,7 @@ from lpxgp.environment import (
     log_level,
     mail_server,
     names,
+    one_of,
     origin,
     origins,
     read,
@@ -61,6 +62,11 @@ PROVIDER_CREDENTIALS = {
     }
     for slug in PROVIDER_SLUGS
 }
+# Mail: the one permission that is asked for, what an account may cost a minute, and where its pushes come from.
+GMAIL_SCOPE = read("GMAIL_SCOPE", one_of("readonly", "metadata"), "readonly")
+GMAIL_UNITS_PER_MINUTE = read("GMAIL_UNITS_PER_MINUTE", count, "6000")
+GOOGLE_PUBSUB_TOPIC = read("GOOGLE_PUBSUB_TOPIC", str, "")
+GOOGLE_PUBSUB_SERVICE_ACCOUNT = read("GOOGLE_PUBSUB_SERVICE_ACCOUNT", str, "")
 
 if not DEBUG:
     if SECRET_KEY == LAPTOP_SECRET_KEY or len(SECRET_KEY) < 50:

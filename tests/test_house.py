@@ -1,6 +1,7 @@
 """The rules of the house as code: who may import whom, how long a file may grow, what must exist."""
 
 import ast
+import pkgutil
 import pydoc
 import re
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def translators() -> list[Path]:
 
 
 def slugs() -> list[str]:
-    return sorted(path.stem for path in (ROOT / "integrations/providers").glob("[a-z]*.py"))
+    return sorted(module.name for module in pkgutil.iter_modules([str(ROOT / "integrations/providers")]))
 
 
 def test_imports_point_down() -> None:

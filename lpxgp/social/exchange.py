@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client
@@ -10,9 +11,19 @@ from django.http import HttpRequest
 from integrations import outbound
 from integrations.errors import Permanent, Temporary
 
-HOSTS = ("oauth2.googleapis.com", "www.googleapis.com", "login.microsoftonline.com")
 TOTAL_SECONDS = 15.0
 """Somebody waits in front of the browser, and a thread of the web server with them."""
+
+
+class Reach:
+    """Sign-in redeems a code and asks who it was, and nothing else."""
+
+    hosts = ("oauth2.googleapis.com", "www.googleapis.com", "login.microsoftonline.com")
+
+    def is_allowed(self, request: requests.PreparedRequest) -> bool:
+        """Whether it reads, or redeems a code."""
+        path = urlsplit(request.url or "").path
+        return request.method == "GET" or (request.method == "POST" and path.endswith("/token"))
 
 
 class Session(requests.Session):
@@ -28,7 +39,7 @@ class Session(requests.Session):
 def session() -> requests.Session:
     """Reaches the sign-in hosts of the providers, and nobody else."""
     http = Session()
-    outbound.adopt(http, outbound.ProviderTransport(HOSTS, TOTAL_SECONDS))
+    outbound.adopt(http, outbound.ProviderTransport(Reach(), TOTAL_SECONDS))
     return http
 
 
