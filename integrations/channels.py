@@ -2,10 +2,14 @@
 
 A channel is a row before the provider is asked, so that its first push finds it. Who opens, renews or stops one has
 claimed it by a conditional update or a unique row: doing it twice is impossible.
+
+Where a provider keeps a single watch per account (``PushAdapter.is_single_watch``) nothing can overlap: the same row is
+watched again, and the watch is stopped only when no other link of that account, of whichever company, lives.
 """
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -14,6 +18,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from integrations import channel_tokens, clock, grants, providers, tokens
+from integrations.contract import OpenedChannel
 from integrations.errors import IntegrationError, NeedsReconnect, Permanent, ResourceGone, Temporary
 from integrations.models import Channel, Integration, SyncState
 
@@ -40,16 +45,11 @@ def open_channel(state_id: uuid.UUID, replaces: Channel | None = None) -> Channe
     channel = _begin(state, replaces)
     if channel is None:
         return None
-    try:
-        _ask(state, channel)
-    except IntegrationError as error:
-        _fail(channel, str(error))
-        if isinstance(error, Permanent):
-            log.warning("channel.refused", state=str(state_id), why=str(error))
-    except Exception as error:
-        # A bug met by one channel must not keep all others from renewal: it is kept with its kind, and logged.
-        log.exception("channel.bug", state=str(state_id))
-        _fail(channel, f"A fault of our own ({type(error).__name__}) stopped it.")
+    opened = _ask(state, channel)
+    if isinstance(opened, str):
+        _fail(channel, opened)
+    else:
+        _go_live(channel, opened)
     channel.refresh_from_db()
     return channel
 
@@ -68,6 +68,9 @@ def ensure(state_id: uuid.UUID) -> None:
 
 def _begin(state: SyncState, replaces: Channel | None) -> Channel | None:
     """The row of a new channel; the database allows one opening per resource and one replacement per channel."""
+    is_single = _is_single(state.integration)
+    if is_single and (reopened := _reopen(state)):
+        return reopened
     channel_id = str(uuid.uuid4())
     secret = channel_tokens.make(channel_id)
     row = Channel(
@@ -78,6 +81,7 @@ def _begin(state: SyncState, replaces: Channel | None) -> Channel | None:
         provider=state.integration.provider,
         channel_id=channel_id,
         token_key_id=channel_tokens.key_id(secret),
+        resource_id=state.integration.account_address.lower() if is_single else "",
         replaces=replaces,
     )
     row.channel_token = seal(row, secret)
@@ -89,23 +93,59 @@ def _begin(state: SyncState, replaces: Channel | None) -> Channel | None:
     return row
 
 
-def _ask(state: SyncState, channel: Channel) -> None:
+def _is_single(integration: Integration) -> bool:
+    return providers.push_adapter(integration.provider, integration.integration_type).is_single_watch
+
+
+def _reopen(state: SyncState) -> Channel | None:
+    """The row of a single watch that lapsed or was refused, to be asked for once more; None where there is none."""
+    ended = Channel.unscoped.filter(sync_state=state, state__in=[Channel.State.FAILED, Channel.State.EXPIRED])
+    for channel in ended.order_by("-created_at")[:1]:
+        now_opening = {"state": Channel.State.OPENING, "created_at": timezone.now(), "expires_at": None}
+        try:
+            with transaction.atomic():
+                if ended.filter(pk=channel.pk).update(**now_opening, error=""):
+                    return channel
+        except IntegrityError:
+            return None
+    return None
+
+
+def _ask(state: SyncState, channel: Channel) -> OpenedChannel | str:
+    """Ask the provider for pushes: its answer, or in words why there is none."""
     service = providers.service(channel.provider, state.integration.integration_type)
     address = f"{settings.PUBLIC_URL}/webhooks/{service.webhook_type}/{channel.provider}"
     adapter = providers.push_adapter(channel.provider, state.integration.integration_type)
-    with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
-        opened = adapter.watch(
-            http, state.external_id, channel.channel_id, unseal(channel), address, timezone.now() + LIFETIME
-        )
-    life = opened.expires_at - timezone.now()
+    until = timezone.now() + LIFETIME
+    try:
+        with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
+            return adapter.watch(http, state.external_id, channel.channel_id, unseal(channel), address, until)
+    except IntegrationError as error:
+        if isinstance(error, Permanent):
+            log.warning("channel.refused", state=str(state.pk), why=str(error))
+        return str(error)
+    except Exception as error:
+        # A bug met by one channel must not keep all others from renewal: it is kept with its kind, and logged.
+        log.exception("channel.bug", state=str(state.pk))
+        return f"A fault of our own ({type(error).__name__}) stopped it."
+
+
+def _promise(channel: Channel, opened: OpenedChannel) -> dict[str, Any]:
+    """What the provider promised, as columns."""
+    half = (opened.expires_at - timezone.now()).total_seconds() / 2
+    return {
+        "resource_id": opened.resource_id or channel.resource_id,
+        "resource_uri": opened.resource_uri,
+        "expires_at": opened.expires_at,
+        # At half of its life unless the provider asks for sooner, so that days of trouble pass before one lapses.
+        "renew_at": opened.renew_at or timezone.now() + timedelta(seconds=clock.jittered(half)),
+    }
+
+
+def _go_live(channel: Channel, opened: OpenedChannel) -> None:
     row = Channel.unscoped.filter(pk=channel.pk)
-    row.update(resource_id=opened.resource_id, resource_uri=opened.resource_uri, expires_at=opened.expires_at)
-    is_wanted = row.filter(state=Channel.State.OPENING).update(
-        state=Channel.State.LIVE,
-        # At half of its life, so that days of trouble pass before one lapses.
-        renew_at=timezone.now() + timedelta(seconds=clock.jittered(life.total_seconds() / 2)),
-    )
-    if not is_wanted:
+    row.update(**_promise(channel, opened))
+    if not row.filter(state=Channel.State.OPENING).update(state=Channel.State.LIVE, attempts=0):
         # Disconnected, or given up as too slow, while the provider answered.
         row.update(state=Channel.State.STOPPING)
         stop(row.select_related("integration", "sync_state").get())
@@ -117,11 +157,12 @@ def renew_due() -> int:
     _give_up_interrupted(now)
     _expire_lapsed(now)
     opened = 0
-    due = Channel.unscoped.filter(state=Channel.State.LIVE).filter(
-        Q(renew_at__lte=now) | Q(sync_state__missed_pushes__gte=MISSED_LIMIT)
-    )
-    for old in due.filter(replacement__isnull=True, sync_state__in=_wanted()).order_by("renew_at"):
-        opened += _renew(old)
+    # One that is tried again soon anyway is not tried each minute because it misses pushes.
+    misses = Q(sync_state__missed_pushes__gte=MISSED_LIMIT, renew_at__gt=now + RETRY_AFTER)
+    due = Channel.unscoped.filter(Q(renew_at__lte=now) | misses, state=Channel.State.LIVE)
+    due = due.filter(replacement__isnull=True, sync_state__in=_wanted()).order_by("renew_at")
+    for old in due.select_related("integration", "sync_state__integration"):
+        opened += _watch_again(old) if _is_single(old.integration) else _renew(old)
     for state_id in _wanted().exclude(_has_channel(now)).values_list("pk", flat=True):
         channel = open_channel(state_id)
         opened += channel is not None and channel.state == Channel.State.LIVE
@@ -140,6 +181,28 @@ def _renew(old: Channel) -> int:
         SyncState.unscoped.filter(pk=old.sync_state_id).update(missed_pushes=0)
         Channel.unscoped.filter(pk=old.pk, state=Channel.State.LIVE).update(state=Channel.State.STOPPING)
     return 1
+
+
+def _watch_again(channel: Channel) -> int:
+    """Renew a single watch in its own row. Renewed in vain it lives on until it expires, and is tried again."""
+    row = Channel.unscoped.filter(pk=channel.pk, state=Channel.State.LIVE)
+    if not row.filter(renew_at=channel.renew_at).update(renew_at=timezone.now() + RETRY_AFTER):
+        return 0
+    opened = _ask(channel.sync_state, channel)
+    if isinstance(opened, str):
+        row.update(error=opened, attempts=channel.attempts + 1)
+        return 0
+    with transaction.atomic():
+        SyncState.unscoped.filter(pk=channel.sync_state_id).update(missed_pushes=0)
+        return row.update(**_promise(channel, opened), error="", attempts=0)
+
+
+def watching(provider: str, resource_id: str) -> QuerySet[Channel]:
+    """The channels that watch this resource now, of whichever company."""
+    rows = Channel.unscoped.filter(
+        provider=provider, resource_id=resource_id, state__in=[Channel.State.OPENING, Channel.State.LIVE]
+    )
+    return rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
 
 
 def _wanted() -> QuerySet[SyncState]:
@@ -204,12 +267,20 @@ def stop_due() -> int:
 
 
 def stop(channel: Channel) -> int:
-    """End one channel at the provider: 1 where it ended. One that never got its resource id ends by expiring."""
+    """End one channel at the provider: 1 where it ended. One that never got its resource id ends by expiring.
+
+    A single watch is left running while another link of the account needs it.
+    """
+    others = watching(channel.provider, channel.resource_id).exclude(pk=channel.pk)
+    is_single = _is_single(channel.integration)
     try:
-        if channel.resource_id:
+        if channel.resource_id and not (is_single and others.exists()):
             adapter = providers.push_adapter(channel.provider, channel.integration.integration_type)
             with grants.session(channel.integration, grants.fresh(channel.integration_id)) as http:
                 adapter.stop(http, channel.channel_id, channel.resource_id)
+            if is_single:
+                # Whoever linked the account just now may have been stopped with it: asked for again at once.
+                others.filter(state=Channel.State.LIVE).update(renew_at=timezone.now())
     except Temporary as error:
         Channel.unscoped.filter(pk=channel.pk).update(error=str(error), attempts=channel.attempts + 1)
         if channel.expires_at is None or channel.expires_at > timezone.now():

@@ -256,7 +256,10 @@ class Channel(TenantModel):
     class Meta:
         db_table = "webhook_channels"
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["renew_at"], condition=Q(state="live"), name="channel_due")]
+        indexes = [
+            models.Index(fields=["renew_at"], condition=Q(state="live"), name="channel_due"),
+            models.Index(fields=["provider", "resource_id"], name="channel_resource"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["provider", "channel_id"], name="channel_once"),
             models.UniqueConstraint(

@@ -1,92 +1,118 @@
-"""What can be read through a grant: which calendars there are, and which the user chose."""
+"""What can be read through a grant: calendars, of which the user chooses, or a mailbox, which is read at once."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
+import requests
 import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from integrations import grants, providers, sync_states
-from integrations.calendar import meetings
-from integrations.calendar.models import CalendarEvent
+from integrations.calendar import imported
 from integrations.contract import ResourceInfo
 from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
 from integrations.models import Channel, Integration, RoundPage, SyncRun, SyncState
 from relationships import bulk, tenancy
-from relationships.models import Touchpoint
 
 log = structlog.get_logger()
 
 LIST_EVERY = timedelta(hours=6)
 TRY_EVERY = timedelta(minutes=5)
-DELETE_BATCH = 500
-NOT_LISTED = "Your calendars could not be listed:"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What differs between kinds of resource. ``not_listed`` begins the sentence that says why listing failed.
+
+    Where there ``is_choice`` the user chooses among several; otherwise all there is, is read. ``delete_batch`` deletes
+    some of what was imported, with what hangs on it alone, and says whether there was any.
+    """
+
+    is_choice: bool
+    not_listed: str
+    list_all: Callable[[Integration, requests.Session], list[ResourceInfo]]
+    count_imported: Callable[[Integration], int]
+    delete_batch: Callable[[Integration], bool]
+
+
+def kind_of(integration: Integration) -> str:
+    """The kind of resource that is read through this grant, as in SyncState.resource_type."""
+    return providers.service(integration.provider, integration.integration_type).resource
 
 
 def refresh(integration: Integration) -> Sequence[uuid.UUID]:
-    """List the account's calendars again; returns the chosen ones. The first time, the primary one is chosen.
+    """List the account's resources again; returns the chosen ones. The first time, the primary one is chosen.
 
-    Where listing was not granted, the primary calendar alone is offered. Trouble is kept as the card's reason and
-    tried again by the sweep.
+    Trouble is kept as the card's reason and tried again by the sweep.
     """
     Integration.unscoped.filter(pk=integration.pk).update(resources_tried_at=timezone.now())
+    kind = KINDS[kind_of(integration)]
     try:
-        calendars = _listed(integration)
+        found = _listed(integration)
     except NeedsReconnect:
         return []
     except IntegrationError as error:
-        grants.set_reason(integration.pk, Integration.Status.ERROR, f"{NOT_LISTED} {error}")
+        grants.set_reason(integration.pk, Integration.Status.ERROR, f"{kind.not_listed} {error}")
         return []
-    mended = Integration.unscoped.filter(pk=integration.pk, sync_status="error", reason__startswith=NOT_LISTED)
+    mended = Integration.unscoped.filter(pk=integration.pk, sync_status="error", reason__startswith=kind.not_listed)
     mended.update(sync_status=Integration.Status.ACTIVE, reason="", status_changed_at=timezone.now())
     with tenancy.within(integration.company_id), transaction.atomic():
-        _store(integration, calendars)
+        _store(integration, found)
         Integration.objects.filter(pk=integration.pk).update(resources_listed_at=timezone.now())
         states = SyncState.objects.filter(integration=integration)
-        if not states.filter(is_chosen=True).exists() and integration.resources_listed_at is None:
+        if not kind.is_choice:
+            states.filter(is_gone=False).update(is_chosen=True)
+        elif not states.filter(is_chosen=True).exists() and integration.resources_listed_at is None:
             states.filter(is_primary=True, is_gone=False).update(is_chosen=True)
         return list(states.filter(is_chosen=True).values_list("pk", flat=True))
 
 
 def _listed(integration: Integration) -> list[ResourceInfo]:
-    adapter = providers.calendar_adapter(integration.provider)
+    list_all = KINDS[kind_of(integration)].list_all
     access = grants.fresh(integration.pk)
     for is_last in (False, True):
         try:
             with grants.session(integration, access) as http:
-                return list(adapter.calendars(http))
+                return list_all(integration, http)
         except TokenRefused:
             if is_last:
                 raise
             access = grants.fresh(integration.pk, refused=access)
-        except MissingScope:
-            address = integration.account_address
-            return [ResourceInfo(address, address, "", is_primary=True, access_role="")]
     raise AssertionError("the loop returns or raises")
 
 
-def _store(integration: Integration, calendars: Collection[ResourceInfo]) -> None:
-    """Make the rows equal to the list. A calendar that is no longer offered is kept, unread, and said to be gone.
+def _calendars(integration: Integration, http: requests.Session) -> list[ResourceInfo]:
+    """Where listing was not granted, the primary calendar alone is offered."""
+    try:
+        return list(providers.calendar_adapter(integration.provider).calendars(http))
+    except MissingScope:
+        address = integration.account_address
+        return [ResourceInfo(address, address, "", is_primary=True, access_role="")]
 
-    One that comes back after it went while it was chosen is read again: see ``_returning``.
+
+def _store(integration: Integration, found: Collection[ResourceInfo]) -> None:
+    """Make the rows equal to the list. What is no longer offered is kept, unread, and said to be gone.
+
+    What comes back after it went while it was chosen is read again: see ``_returning``.
     """
     rows = [
         {
             "company": integration.company_id,
             "integration": integration.pk,
-            "resource_type": "calendar",
-            "external_id": calendar.external_id,
-            "name": calendar.name,
-            "is_primary": calendar.is_primary,
-            "access_role": calendar.access_role,
-            "time_zone": calendar.time_zone,
+            "resource_type": kind_of(integration),
+            "external_id": one.external_id,
+            "name": one.name,
+            "is_primary": one.is_primary,
+            "access_role": one.access_role,
+            "time_zone": one.time_zone,
             "is_gone": False,
         }
-        for calendar in calendars
+        for one in found
     ]
-    offered = [calendar.external_id for calendar in calendars]
+    offered = [one.external_id for one in found]
     back = _returning(integration, offered)
     bulk.upsert(SyncState, rows, unique=["integration", "resource_type", "external_id"])
     _read_again(back)
@@ -99,9 +125,9 @@ def _store(integration: Integration, calendars: Collection[ResourceInfo]) -> Non
 
 
 def _returning(integration: Integration, offered: Collection[str]) -> list[uuid.UUID]:
-    """Calendars that went while they were chosen, and are offered again.
+    """Those that went while they were chosen, and are offered again.
 
-    These have a next poll, which unticking and disconnecting clear; nobody unticks a calendar that is gone.
+    These have a next poll, which unticking and disconnecting clear; nobody unticks what is gone.
     """
     gone = SyncState.objects.filter(integration=integration, is_gone=True, external_id__in=offered)
     return list(gone.filter(next_poll_at__isnull=False).values_list("pk", flat=True))
@@ -119,7 +145,7 @@ def _read_again(state_ids: Collection[uuid.UUID]) -> None:
 
 
 def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:
-    """Read exactly these calendars from now on. What was read of the others stays, and is no longer followed."""
+    """Read exactly these from now on. What was read of the others stays, and is no longer followed."""
     states = SyncState.objects.filter(integration=integration, is_gone=False)
     with transaction.atomic():
         added = list(states.filter(pk__in=state_ids, is_chosen=False).values_list("pk", flat=True))
@@ -136,22 +162,22 @@ def _stop_pushes(state_ids: Collection[uuid.UUID]) -> None:
 
 
 def count_imported(integration: Integration) -> int:
-    """How many events were imported through this grant."""
-    return CalendarEvent.objects.filter(state__integration=integration).count()
+    """How much was imported through this grant: events, or messages."""
+    return KINDS[kind_of(integration)].count_imported(integration)
 
 
 def delete_imported(integration_id: uuid.UUID) -> None:
-    """Delete the events of a disconnected grant and the meetings that hang on them alone, in batches.
+    """Delete what a disconnected grant brought and the touchpoints that hang on it alone, in batches.
 
-    A meeting with notes or tasks stays, hidden: these are the company's. Stops where the account is no longer
-    disconnected. May be killed anywhere and run again: the sweep does so while ``is_deletion_due``.
+    One with notes or tasks stays, hidden: these are the company's. Stops where the account is no longer disconnected.
+    May be killed anywhere and run again: the sweep does so while ``is_deletion_due``.
     """
     integration = Integration.unscoped.filter(pk=integration_id).first()
     if integration is None:
         return
+    delete_batch = KINDS[kind_of(integration)].delete_batch
     with tenancy.within(integration.company_id):
-        rules = meetings.rules_for(integration.company_id, None)
-        while _is_revoked(integration_id) and _delete_batch(integration, rules):
+        while _is_revoked(integration_id) and delete_batch(integration):
             bulk.give_way()
         # While channels are still to be stopped their rows must last: the sweep comes back until they are.
         ready = Integration.objects.filter(pk=integration_id, sync_status="revoked", is_revocation_due=False)
@@ -167,15 +193,7 @@ def _is_revoked(integration_id: uuid.UUID) -> bool:
     return Integration.objects.filter(pk=integration_id, sync_status=Integration.Status.REVOKED).exists()
 
 
-def _delete_batch(integration: Integration, rules: meetings.Rules) -> bool:
-    """Delete some events with their meetings; False where none is left."""
-    events = CalendarEvent.objects.filter(state__integration=integration)
-    with transaction.atomic():
-        batch = dict(events.values_list("pk", "meeting_key")[:DELETE_BATCH])
-        CalendarEvent.objects.filter(pk__in=batch).delete()
-        keys = set(batch.values())
-        meetings.record(integration.company_id, keys, rules)
-        # A colleague's copy that declined, or is kept out, is no reason to keep what only this one told.
-        hidden = Touchpoint.objects.filter(unique_key__in=keys, cancelled_at__isnull=False)
-        hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
-    return bool(batch)
+KINDS = {
+    "calendar": Kind(True, "Your calendars could not be listed:", _calendars, imported.count, imported.delete_batch),
+}
+"""By SyncState.resource_type."""

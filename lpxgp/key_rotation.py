@@ -48,7 +48,7 @@ def stores() -> list[Store]:
         Store("account tokens", Integration.unscoped.all(), "encrypted_tokens", "oauth-token", grants.context),
         Store("channel secrets", Channel.unscoped.all(), "channel_token", "channel-secret", channels.context),
         Store("begun consents", LinkAttempt.unscoped.all(), "encrypted_verifier", "pkce", lambda row: str(row.pk)),
-        Store("webhook bodies", Delivery.objects.all(), "body", inbox.BODY_PURPOSE, lambda row: str(row.pk)),
+        Store("webhook bodies", Delivery.objects.all(), "body", inbox.BODY_PURPOSE, inbox.body_context),
         Store("second factors", Authenticator.objects.all(), "data", "mfa", lambda row: "totp"),
     ]
 

@@ -83,6 +83,7 @@ class InboxAdmin(admin.ModelAdmin):
             "body": json.dumps(payload["body"], indent=2, ensure_ascii=False) if payload["body"] is not None else "",
             "tries": delivery.tries.select_related("asked_by"),
             "failures": delivery.failures.all(),
+            "same_request": _count_of_request(delivery),
             "can_replay": self.has_change_permission(request) and delivery.status in replay.ENDED,
         }
         return TemplateResponse(request, "admin/webhooks/delivery.html", context)
@@ -208,6 +209,11 @@ class WebhookFailureAdmin(InboxAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, with the commonest causes above it."""
         return super().changelist_view(request, {**(extra_context or {}), "causes": open_causes()})
+
+
+def _count_of_request(delivery: Delivery) -> int:
+    """How many deliveries one request became; 0 where it names the one channel that it is for."""
+    return Delivery.objects.filter(request_key=delivery.request_key).count() if delivery.request_key else 0
 
 
 def _get(rows: QuerySet[Any], pk: str) -> Any:

@@ -17,7 +17,8 @@ from relationships.models import Company
 class Delivery(models.Model):
     """One accepted request of a provider's server.
 
-    ``dedupe_key`` is unique per provider: the same request twice is one row. A delivery that pokes a sync is WAITING
+    ``dedupe_key`` is unique per provider: the same request twice is one row, or one for each channel that it concerns.
+    A delivery that pokes a sync is WAITING
     until that sync has finished (``awaits_mark`` against SyncState.done_mark), so DONE means that the change arrived.
     """
 
@@ -36,6 +37,9 @@ class Delivery(models.Model):
     provider = models.TextField()
     webhook_type = models.TextField(help_text="The last part of its address, such as calendar-event.")
     dedupe_key = models.TextField()
+    request_key = models.UUIDField(
+        null=True, help_text="Where one request became a delivery for each who watches: the same for all of these."
+    )
     channel_id = models.TextField(blank=True)
     sync_state = models.ForeignKey(SyncState, on_delete=models.SET_NULL, null=True, related_name="+")
     awaits_mark = models.PositiveBigIntegerField(null=True)
@@ -60,6 +64,7 @@ class Delivery(models.Model):
             models.Index(fields=["lease_until"], condition=Q(status="processing"), name="delivery_claimed"),
             models.Index(fields=["sync_state"], condition=Q(status__in=["waiting", "held"]), name="delivery_waiting"),
             models.Index(fields=["-received_at"], name="delivery_newest"),
+            models.Index(fields=["request_key"], condition=Q(request_key__isnull=False), name="delivery_of_request"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["provider", "dedupe_key"], name="delivery_once"),

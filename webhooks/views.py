@@ -36,6 +36,8 @@ ANSWERS = {
     inbox.Receipt.STORED: (202, "Stored."),
     inbox.Receipt.DUPLICATE: (200, "Stored before."),
     inbox.Receipt.UNKNOWN: (404, "Refused."),
+    # Refused it would come again and again, though nothing is wrong with it.
+    inbox.Receipt.UNWATCHED: (200, "Nobody here reads it."),
 }
 
 

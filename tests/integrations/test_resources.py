@@ -5,6 +5,7 @@ from django.test import Client
 from django_q.models import OrmQ
 
 from integrations import jobs, resources
+from integrations.calendar import imported
 from integrations.calendar.models import CalendarEvent
 from integrations.models import Channel, Integration, SyncState
 from integrations.providers import google as google_provider
@@ -146,7 +147,7 @@ def test_listing_twice_changes_nothing(google: Google, link: Link, alice: User) 
 def test_deleting_takes_ones_own_meetings_and_leaves_notes_and_colleagues_copies(
     google: Google, link: Link, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resources, "DELETE_BATCH", 2)
+    monkeypatch.setattr(imported, "DELETE_BATCH", 2)
     google.put(
         ALICE,
         meeting("own", at(1), ALICE, LP),

@@ -1,0 +1,33 @@
+"""What a grant brought of a calendar: how much it is, and its deletion once the grant has ended."""
+
+from django.db import transaction
+
+from integrations import outsiders
+from integrations.calendar import meetings
+from integrations.calendar.models import CalendarEvent
+from integrations.models import Integration
+from relationships.models import Touchpoint
+
+DELETE_BATCH = 500
+
+
+def count(integration: Integration) -> int:
+    """How many events were imported through this grant."""
+    return CalendarEvent.objects.filter(state__integration=integration).count()
+
+
+def delete_batch(integration: Integration) -> bool:
+    """Delete some events with the meetings that hang on them alone; False where none is left.
+
+    A meeting with notes or tasks stays, hidden: these are the company's. Needs ``tenancy.within`` its company.
+    """
+    events = CalendarEvent.objects.filter(state__integration=integration)
+    with transaction.atomic():
+        batch = dict(events.values_list("pk", "meeting_key")[:DELETE_BATCH])
+        CalendarEvent.objects.filter(pk__in=batch).delete()
+        keys = set(batch.values())
+        meetings.record(integration.company_id, keys, outsiders.rules_for(integration.company_id, None))
+        # A colleague's copy that declined, or is kept out, is no reason to keep what only this one told.
+        hidden = Touchpoint.objects.filter(unique_key__in=keys, cancelled_at__isnull=False)
+        hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
+    return bool(batch)
