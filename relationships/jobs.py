@@ -3,7 +3,7 @@
 import structlog
 from django.utils import timezone
 
-from relationships import briefs, tenancy
+from relationships import briefs, follow_ups, tenancy
 
 log = structlog.get_logger("relationships.jobs")
 
@@ -23,3 +23,8 @@ def make_briefs() -> int:
         briefs.clear_failure(touchpoint_id)
         made += brief is not None
     return made
+
+
+def sweep_follow_ups() -> int:
+    """What the clock changes in who owes an answer, over every company; returns how many follow-ups were opened."""
+    return follow_ups.sweep()
