@@ -3,6 +3,8 @@
 The message is in plain words for the person who will read it; anything else that is raised is a bug.
 """
 
+from datetime import datetime
+
 
 class IntegrationError(Exception):
     """Something went wrong between a provider and us."""
@@ -22,6 +24,14 @@ class RateLimited(Temporary):
 
 class TokenRefused(Temporary):
     """The provider no longer takes this access token: a refresh, then another try."""
+
+
+class Wait(IntegrationError):
+    """Nothing failed: there is more to do, and ``until`` then it may not, or need not, be done."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class Permanent(IntegrationError):

@@ -27,6 +27,7 @@ from integrations.errors import (
     ResourceGone,
     Temporary,
     TokenRefused,
+    Wait,
 )
 from integrations.models import Integration, RoundPage, SyncRun, SyncState
 from relationships import tenancy
@@ -107,6 +108,9 @@ def _sync_once(state_id: uuid.UUID, work: Work) -> bool:
         _work_through(held, work)
     except OutOfTime:
         _interrupt(held)
+        return False
+    except Wait as wait:
+        _interrupt(held, str(wait), wait.until)
         return False
     except HoldLost:
         _release(held)
@@ -281,11 +285,16 @@ def _settle_status(integration_id: uuid.UUID) -> None:
     rows.filter(broken).update(sync_status=Integration.Status.ERROR)
 
 
-def _interrupt(held: Held) -> None:
-    """Give the worker back; another job goes on from the page cursor. What made the state due still does."""
+def _interrupt(held: Held, why: str = "", until: datetime | None = None) -> None:
+    """Give the worker back; another job goes on where it stopped, not before ``until``.
+
+    What made the state due still does.
+    """
+    # A run that only waits went well so far.
+    waits = {"next_attempt_at": until, "failures": 0, "last_error": ""} if until else {}
     with transaction.atomic():
-        _close(held.run, SyncRun.Outcome.INTERRUPTED, "")
-        _release(held)
+        _close(held.run, SyncRun.Outcome.INTERRUPTED, why)
+        _held_rows(held).update(held_by=None, held_until=None, **waits)
         sync_states.queue([held.state.pk])
 
 

@@ -1,0 +1,139 @@
+"""Which messages are to be read: the questions a mailbox is asked, and their answers, which are ids alone."""
+
+import uuid
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from integrations import runs
+from integrations.contract import MailQuery, MailRef
+from integrations.email.mailbox import Mailbox
+from integrations.email.models import EmailMessage, MailSearch, MailToRead
+from integrations.models import SyncRun, SyncState
+from relationships import addresses, bulk
+from relationships.models import OrganizationDomain, PersonAddress
+
+Purpose = MailSearch.Purpose
+
+GAP_MARGIN = timedelta(days=1)
+"""Mail may reach a mailbox a while after its time."""
+
+
+def begin(mailbox: Mailbox) -> None:
+    """Without a cursor: take one first, then ask for what it does not tell. Nothing falls between the two.
+
+    A mailbox never read asks for all of HISTORY_DAYS_BACK; one whose cursor was lost for the time since it was last up
+    to date, whose stored mail is read again too: part of it may have been deleted.
+    """
+    held = mailbox.held
+    state, now = held.state, timezone.now()
+    cursor = mailbox.cursor()
+    horizon = now - timedelta(days=settings.HISTORY_DAYS_BACK)
+    is_gap = state.last_success_at is not None
+    since = max(horizon, state.last_success_at - GAP_MARGIN) if state.last_success_at else horizon
+    with transaction.atomic():
+        MailSearch.objects.filter(state=state, listed_at__isnull=True).exclude(purpose=Purpose.CONTACT).delete()
+        ask(mailbox, Purpose.GAP if is_gap else Purpose.FIRST, since)
+        if is_gap:
+            stored = EmailMessage.objects.filter(state=state, sent_at__gte=since)
+            _to_read(state, [MailRef(*row) for row in stored.values_list("external_id", "thread__external_id")])
+            why = f"{held.run.why_full} Mail since {since:%-d %B %Y} is looked through again.".strip()
+            SyncRun.objects.filter(pk=held.run.pk).update(kind=SyncRun.Kind.FULL, why_full=why)
+            held.run.kind, held.run.why_full = SyncRun.Kind.FULL, why
+        runs.store_page(held, cursor, "", {}, {})
+
+
+def ask(
+    mailbox: Mailbox,
+    purpose: Purpose,
+    since: datetime,
+    emails: Collection[str] | None = None,
+    domains: Collection[str] | None = None,
+    about: str = "",
+) -> None:
+    """Put questions about these people, or without them about everybody known, to a mailbox: rows to be listed."""
+    if emails is None or domains is None:
+        emails, domains = everybody()
+    if not emails and not domains:
+        return
+    state = mailbox.held.state
+    queries = mailbox.adapter.queries(mailbox.scopes, emails, domains, since)
+    MailSearch.objects.bulk_create(
+        MailSearch(
+            company_id=state.company_id,
+            state=state,
+            purpose=purpose,
+            about=about,
+            addresses=list(query.addresses),
+            domains=list(query.domains),
+            since=query.since,
+        )
+        for query in queries
+    )
+
+
+def everybody() -> tuple[Collection[str], Collection[str]]:
+    """The current company's contacts' addresses and the domains of firms it knows. Free mail is never among these.
+
+    An address below such a domain is not listed besides it.
+    """
+    owned = OrganizationDomain.objects.order_by("domain").values_list("domain", flat=True)
+    domains = {domain for domain in owned if not addresses.is_free_mail(domain)}
+    emails = PersonAddress.objects.order_by("email").values_list("email", flat=True)
+    return [email for email in emails if not _is_below(email, domains)], sorted(domains)
+
+
+def _is_below(email: str, domains: Collection[str]) -> bool:
+    return any(name in domains for name in addresses.with_parents(email.rpartition("@")[2]))
+
+
+def list_all(mailbox: Mailbox) -> None:
+    """List what is asked and not answered yet, page by page: each is kept before the next is asked for."""
+    for search in MailSearch.objects.filter(state=mailbox.held.state, listed_at__isnull=True):
+        while search.listed_at is None:
+            _list_page(mailbox, search)
+            runs.check_time(mailbox.held)
+
+
+def _list_page(mailbox: Mailbox, search: MailSearch) -> None:
+    held = mailbox.held
+    query = MailQuery(search.since, tuple(search.addresses), tuple(search.domains), search.page)
+    page = mailbox.listing(query)
+    with transaction.atomic():
+        search.found += len(page.found)
+        search.page = page.next_page
+        search.listed_at = None if page.next_page else timezone.now()
+        search.save(update_fields=["found", "page", "listed_at"])
+        _to_read(held.state, _unread(held.state, page.found), search.pk)
+        runs.store_page(held, held.state.cursor, held.state.page_cursor, {}, {})
+
+
+def _unread(state: SyncState, found: Collection[MailRef]) -> list[MailRef]:
+    """Those that are not stored: what a message says does not change."""
+    ids = {ref.external_id for ref in found}
+    stored = EmailMessage.objects.filter(state=state, external_id__among=ids)
+    read = set(stored.values_list("external_id", flat=True))
+    return [ref for ref in found if ref.external_id not in read]
+
+
+def changed(state: SyncState, refs: Iterable[MailRef]) -> None:
+    """Keep what a push or a poll found, to be read next."""
+    _to_read(state, refs)
+
+
+def _to_read(state: SyncState, refs: Iterable[MailRef], search_id: uuid.UUID | None = None) -> None:
+    """Keep these to be read. What is kept already stays as it is: it may have been tried."""
+    rows = [
+        {
+            "company": state.company_id,
+            "state": state.pk,
+            "external_id": ref.external_id,
+            "thread_id": ref.thread_id,
+            "search": search_id,
+        }
+        for ref in refs
+    ]
+    bulk.upsert(MailToRead, rows, unique=["state", "external_id"], once=["company", "thread_id", "search"])

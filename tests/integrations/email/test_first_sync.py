@@ -1,0 +1,70 @@
+"""What a first sync of a mailbox stores, and what it leaves out."""
+
+import pytest
+
+from integrations.email.models import EmailMessage, EmailParty, MailSearch, MailToRead
+from relationships.models import Person, Touchpoint, User
+from tests.integrations.email.conftest import LinkMemory, Sync
+from tests.integrations.email.memory import ALICE, LP, MemoryMail, mail
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lena", "in_acme")]
+
+
+def touchpoints() -> dict[str, Touchpoint]:
+    return {row.title: row for row in Touchpoint.unscoped.filter(cancelled_at=None)}
+
+
+def test_mail_with_known_people_becomes_touchpoints(
+    box: MemoryMail, alice: User, lena: Person, link_memory: LinkMemory, sync: Sync
+) -> None:
+    box.put(mail("in", LP, ALICE), mail("out", ALICE, LP), mail("cc", "ben@oak.example", ALICE, cc=[LP]))
+    box.put(mail("firm", "new@ir.alder.example", ALICE), mail("colleague-at-firm", ALICE, "board@alder.example"))
+    state = link_memory(alice)
+
+    run = sync(state)
+
+    assert (run.kind, run.outcome, run.error) == ("first", "done", "")
+    found = touchpoints()
+    assert found.keys() == {f"Subject {name}" for name in ("in", "out", "cc", "firm", "colleague-at-firm")}
+    assert found["Subject in"].is_outgoing is False
+    assert found["Subject in"].answerers == [str(alice.pk)]
+    assert found["Subject out"].is_outgoing is True
+    assert found["Subject out"].answerers == []
+    assert set(found["Subject in"].people.all()) == {lena}
+    assert set(found["Subject firm"].people.all()) == set()
+    assert [firm.name for firm in found["Subject firm"].organizations.all()] == ["Alder Pension"]
+    assert all(row.kind == "email" and row.is_private for row in found.values())
+    assert not MailToRead.unscoped.exists()
+    assert set(MailSearch.unscoped.values_list("purpose", flat=True)) == {"first"}
+    assert state.cursor == str(len(box.history))
+
+
+def test_of_mail_with_nobody_known_nothing_is_stored(
+    box: MemoryMail, alice: User, link_memory: LinkMemory, sync: Sync
+) -> None:
+    state = link_memory(alice)
+    sync(state)
+    box.put(mail("stranger", "ben@oak.example", ALICE), mail("inside", "bob@acme.example", ALICE))
+    box.put(mail("known", LP, ALICE))
+
+    run = sync(state)
+
+    assert run.skipped == {"unknown": 1, "internal": 1}
+    assert set(EmailMessage.unscoped.values_list("external_id", flat=True)) == {"known"}
+    assert set(EmailParty.unscoped.values_list("email", flat=True)) == {LP, ALICE}
+    assert not MailToRead.unscoped.exists()
+
+
+@pytest.mark.parametrize(
+    ("automatic", "verdict"), [("auto_reply", "automatic"), ("list", "list"), ("invitation", "invitation")]
+)
+def test_what_no_person_wrote_is_kept_and_is_no_exchange(
+    box: MemoryMail, alice: User, link_memory: LinkMemory, sync: Sync, automatic: str, verdict: str
+) -> None:
+    box.put(mail("one", LP, ALICE, automatic=automatic))
+
+    run = sync(link_memory(alice))
+
+    assert EmailMessage.unscoped.get().verdict == verdict
+    assert run.skipped == {verdict: 1}
+    assert not Touchpoint.unscoped.exists()
