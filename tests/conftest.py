@@ -9,7 +9,7 @@ from django.test import Client
 from relationships import tenancy
 from relationships.models import Company, CompanyDomain, User
 
-pytest_plugins = ["tests.pretend_google", "tests.pretend_signin"]
+pytest_plugins = ["tests.pretend_google", "tests.pretend_mail", "tests.pretend_signin"]
 
 
 @pytest.fixture(scope="session")

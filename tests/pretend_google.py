@@ -123,7 +123,7 @@ def link(google: Google, run_jobs: Callable[[], int]) -> Link:
         answer = follow_consent(client, google, consent.pop("account", user.email), **consent)
         assert answer.status_code == 302, answer.content.decode()
         run_jobs()
-        return Integration.unscoped.get(user=user)
+        return Integration.unscoped.get(user=user, integration_type="calendar")
 
     return link
 

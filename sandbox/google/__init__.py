@@ -1,7 +1,7 @@
-"""Pretend Google: sign-in, tokens and the Calendar API, at the paths of the real hosts below one prefix each.
+"""Pretend Google: sign-in, tokens, Calendar and Gmail, at the paths of the real hosts below one prefix each.
 
 accounts.google.com → /google-accounts, oauth2.googleapis.com → /google-oauth2, www.googleapis.com → /google-apis,
-openidconnect.googleapis.com → /google-openid.
+openidconnect.googleapis.com → /google-openid, gmail.googleapis.com → /google-gmail.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from werkzeug.wrappers import Request
 
 from sandbox.google import calendar, channels, consent, errors, identity, oauth
 from sandbox.google.control import CONTROLS
+from sandbox.google.mail.control import CONTROLS as MAIL_CONTROLS
+from sandbox.google.mail.routes import ROUTES as MAIL_ROUTES
 from sandbox.google.state import Google, google_of
 from sandbox.providers import Provider, Route, Table
 from sandbox.world import World
@@ -37,7 +39,7 @@ ROUTES = [
 ]
 UNKNOWN = [
     Route(method, f"/google-{host}/<path:path>", "google.unknown", calendar.unknown)
-    for host in ("accounts", "oauth2", "apis", "openid")
+    for host in ("accounts", "oauth2", "apis", "openid", "gmail")
     for method in METHODS
 ]
 
@@ -74,10 +76,10 @@ def overview(world: World) -> Sequence[Table]:
 
 PROVIDER = Provider(
     slug="google",
-    routes=[*ROUTES, *UNKNOWN],
+    routes=[*ROUTES, *MAIL_ROUTES, *UNKNOWN],
     new_state=Google,
     fault=errors.fault,
     account_of=account_of,
-    controls=CONTROLS,
+    controls={**CONTROLS, **MAIL_CONTROLS},
     overview=overview,
 )

@@ -122,7 +122,7 @@ def without_page(google: Google, wish: Wish) -> Response:
 
 
 def allow(google: Google, wish: Wish, account: Account, scopes: list[str]) -> Response:
-    """Back to the client with a code. A refresh token comes with the first consent, or when consent is forced."""
+    """Back to the client with a code. A refresh token comes when there was something to consent to, or by force."""
     before = google.tokens.granted.get((wish.client_id, account.email))
     if wish.is_incremental and before:
         scopes = list(dict.fromkeys([*scopes, *before]))
@@ -133,7 +133,7 @@ def allow(google: Google, wish: Wish, account: Account, scopes: list[str]) -> Re
         redirect_uri=wish.redirect_uri,
         challenge=wish.challenge,
         nonce=wish.nonce,
-        is_refreshable=wish.is_offline and (before is None or "consent" in wish.prompts),
+        is_refreshable=wish.is_offline and (bool(set(scopes) - set(before or [])) or "consent" in wish.prompts),
     )
     extra = {"hd": account.hd} if account.hd else {}
     return back(wish, code=code, scope=" ".join(scopes), authuser="0", prompt="consent", **extra)

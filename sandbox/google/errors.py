@@ -56,13 +56,13 @@ def login_required() -> ApiError:
     return ApiError(401, "required", "Login Required", location="Authorization")
 
 
-def scope_missing(method: str) -> ApiError:
+def scope_missing(method: str, service: str = "calendar-json.googleapis.com") -> ApiError:
     """The token is good, but the user did not grant what this method needs."""
     details = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
         "domain": "googleapis.com",
-        "metadata": {"service": "calendar-json.googleapis.com", "method": method},
+        "metadata": {"service": service, "method": method},
     }
     error = ApiError(403, "insufficientPermissions", "Insufficient Permission")
     error.beside = {

@@ -13,7 +13,7 @@ Mask = dict[str, Any]
 TOKENS = re.compile(r"[A-Za-z0-9_*]+|[(),/]")
 
 
-def parse(text: str, schema_name: str) -> Mask:
+def parse(text: str, schema_name: str, api: str = "calendar") -> Mask:
     """``items(id,start/dateTime),nextPageToken`` → nested names; 400 for a field the answer does not have."""
     tokens = TOKENS.findall(text)
     if "".join(tokens) != text.replace(" ", ""):
@@ -21,7 +21,7 @@ def parse(text: str, schema_name: str) -> Mask:
     mask = selection(tokens, text)
     if tokens:
         raise refused(text)
-    check(mask, schema_of(schema_name))
+    check(mask, schema_of(schema_name, api), api)
     return mask
 
 
@@ -47,15 +47,15 @@ def selection(tokens: list[str], text: str) -> Mask:
         tokens.pop(0)
 
 
-def check(mask: Mask, schema: dict[str, Any]) -> None:
+def check(mask: Mask, schema: dict[str, Any], api: str) -> None:
     """400 for a name the schema does not have."""
     for name, inner in mask.items():
         if name == "*":
             continue
-        found = property_of(schema, name)
+        found = property_of(schema, name, api)
         if found is None:
             raise refused(name)
-        check(inner, found)
+        check(inner, found, api)
 
 
 def apply(mask: Any, value: Any) -> Any:

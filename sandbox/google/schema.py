@@ -11,6 +11,8 @@ from googleapiclient import discovery_cache
 
 from sandbox.control import ControlError
 
+VERSIONS = {"calendar": "v3", "gmail": "v1"}
+
 
 @cache
 def document(name: str, version: str) -> dict[str, Any]:
@@ -21,30 +23,37 @@ def document(name: str, version: str) -> dict[str, Any]:
 
 @cache
 def scopes_for(operation: str) -> frozenset[str]:
-    """The scopes of which one is enough for a Calendar method, such as ``calendar.events.list``."""
-    _, resource, method = operation.split(".")
-    described = document("calendar", "v3")["resources"][resource]["methods"][method]
-    return frozenset(described["scopes"])
+    """The scopes of which one is enough for a method, such as ``calendar.events.list``."""
+    api, *resources, method = operation.split(".")
+    described = document_of(api)
+    for resource in resources:
+        described = described["resources"][resource]
+    return frozenset(described["methods"][method]["scopes"])
 
 
-def schema_of(name: str) -> dict[str, Any]:
-    """One schema of Calendar v3, such as ``Event``."""
-    schema: dict[str, Any] = document("calendar", "v3")["schemas"][name]
+def document_of(api: str) -> dict[str, Any]:
+    """The discovery document of ``calendar`` or ``gmail``."""
+    return document(api, VERSIONS[api])
+
+
+def schema_of(name: str, api: str = "calendar") -> dict[str, Any]:
+    """One schema of an API, such as ``Event``."""
+    schema: dict[str, Any] = document_of(api)["schemas"][name]
     return schema
 
 
-def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+def resolved(schema: dict[str, Any], api: str = "calendar") -> dict[str, Any]:
     """The schema a ``$ref`` points at, or the schema itself."""
-    return schema_of(schema["$ref"]) if "$ref" in schema else schema
+    return schema_of(schema["$ref"], api) if "$ref" in schema else schema
 
 
-def property_of(schema: dict[str, Any], name: str) -> dict[str, Any] | None:
+def property_of(schema: dict[str, Any], name: str, api: str = "calendar") -> dict[str, Any] | None:
     """The schema of a field; None if Google has no such field. Arrays are looked through."""
-    schema = resolved(schema)
+    schema = resolved(schema, api)
     while schema.get("type") == "array":
-        schema = resolved(schema["items"])
+        schema = resolved(schema["items"], api)
     found: dict[str, Any] | None = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
-    return None if found is None else resolved(found)
+    return None if found is None else resolved(found, api)
 
 
 def check_fields(value: Any, schema: dict[str, Any], path: str = "event") -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from sandbox.clock import iso
 from sandbox.control import ControlError
 from sandbox.google.calendars import Calendar, restored
+from sandbox.google.mail.post import Post
+from sandbox.google.mail.quota import Meter
 from sandbox.google.push import Pushes
 from sandbox.google.tokens import Tokens
 from sandbox.world import World
@@ -28,7 +30,7 @@ class Account:
 
 
 class Google:
-    """Accounts, grants, calendars and push channels. The world's lock guards it.
+    """Accounts, grants, calendars, mailboxes and push channels. The world's lock guards it.
 
     ``touched`` collects the calendars changed and not yet announced; ``era`` voids another world's sync tokens.
     """
@@ -39,6 +41,8 @@ class Google:
         self.calendars: dict[str, Calendar] = {}
         self.tokens = Tokens(world.clock)
         self.pushes = Pushes(world)
+        self.post = Post(world)
+        self.quota = Meter(world.clock)
         self.touched: list[str] = []
         self.era = world.clock.stamp()
 
@@ -48,6 +52,8 @@ class Google:
         self.calendars.clear()
         self.tokens.reset()
         self.pushes.reset()
+        self.post.reset()
+        self.quota.reset()
         self.era = self.world.clock.stamp()
 
     def stop(self) -> None:
@@ -78,10 +84,11 @@ class Google:
         return self.calendars[calendar_id]
 
     def add_account(self, email: str, name: str, sub: str, hd: str, time_zone: str) -> Account:
-        """Create or change an account; a new one gets its primary calendar."""
+        """Create or change an account; a new one gets its primary calendar and a mailbox."""
         sub = sub or str(int(hashlib.sha256(email.encode()).hexdigest()[:17], 16) + 10**20)
         self.accounts[email] = Account(email, name, sub, hd, time_zone)
         self.add_calendar(email, email, email, time_zone, "owner")
+        self.post.open(email, name)
         return self.accounts[email]
 
     def add_calendar(self, account: str, calendar_id: str, summary: str, time_zone: str, role: str) -> Calendar:
@@ -107,6 +114,7 @@ class Google:
             "calendars": [calendar.dump() for calendar in self.calendars.values()],
             "tokens": self.tokens.dump(),
             "channels": self.pushes.dump(),
+            "mail": self.post.dump(),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -116,6 +124,7 @@ class Google:
         self.calendars = {one["id"]: restored(one) for one in saved["calendars"]}
         self.tokens.load(saved["tokens"])
         self.pushes.load(saved["channels"])
+        self.post.load(saved["mail"])
 
 
 def google_of(world: World) -> Google:

@@ -86,7 +86,7 @@ def pattern(path: str) -> re.Pattern[str]:
 
 def check_answer(verb: str, path: str, answer: Any) -> None:
     """Check an answer by the request that brought it. A path no method has fails too."""
-    for api, version in (("calendar", "v3"), ("oauth2", "v2")):
+    for api, version in (("calendar", "v3"), ("gmail", "v1"), ("oauth2", "v2")):
         for method_verb, method_path, schema_name in methods(api, version):
             if method_verb == verb and method_path.search(path):
                 check(api, version, schema_name, answer)

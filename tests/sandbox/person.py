@@ -16,6 +16,9 @@ from googleapiclient.discovery import build_from_document
 from tests.sandbox.discovery import check_answer
 
 READ = "https://www.googleapis.com/auth/calendar.readonly"
+ROOTS = {"gmail": "google-gmail"}
+READ_MAIL = "https://www.googleapis.com/auth/gmail.readonly"
+MAIL_METADATA = "https://www.googleapis.com/auth/gmail.metadata"
 SCOPES = ("openid", "https://www.googleapis.com/auth/userinfo.email", READ)
 REDIRECT = "http://127.0.0.1:9/oauth/callback/google"
 CLIENT = ("client-1", "secret-1")
@@ -49,7 +52,7 @@ class CheckedTransport:
 def service(url: str, api: str, version: str, token: str) -> Any:
     """Google's client, pointed at the sandbox."""
     document = json.loads(discovery_cache.get_static_doc(api, version))
-    document["rootUrl"] = f"{url}/google-apis/"
+    document["rootUrl"] = f"{url}/{ROOTS.get(api, 'google-apis')}/"
     document.pop("mtlsRootUrl", None)
     return build_from_document(document, http=CheckedTransport(token))
 
@@ -122,6 +125,21 @@ class Scene:
     def calendar(self, email: str) -> Any:
         """Google's Calendar client for a freshly linked account."""
         return service(self.url, "calendar", "v3", self.link(email)["access_token"])
+
+    def mail(self, account: str, *orders: Json, silent: bool = True) -> list[str]:
+        """Put mails into a mailbox; their ids there."""
+        answer = self.post("google/mail", account=account, messages=list(orders), silent=silent)
+        ids: list[str] = answer["ids"]
+        return ids
+
+    def mail_token(self, email: str, *scopes: str) -> str:
+        """An access token of a freshly linked mailbox."""
+        token: str = self.link(email, scope=" ".join(["openid", *(scopes or (READ_MAIL,))]))["access_token"]
+        return token
+
+    def gmail(self, email: str, *scopes: str) -> Any:
+        """Google's Gmail client for a freshly linked mailbox."""
+        return service(self.url, "gmail", "v1", self.mail_token(email, *scopes))
 
 
 def redirected(answer: requests.Response) -> dict[str, str]:

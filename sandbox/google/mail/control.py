@@ -1,0 +1,176 @@
+"""Setting the scene at the pretend Gmail: functions behind /control/google/mail…"""
+
+from typing import Any
+
+from werkzeug.wrappers import Request
+
+from sandbox.clock import parse_instant
+from sandbox.control import ControlError, body_of, required
+from sandbox.google.mail.blocks import Block
+from sandbox.google.mail.mailbox import Mailbox
+from sandbox.google.mail.post import Alias
+from sandbox.google.state import Google, google_of
+from sandbox.providers import Control
+from sandbox.world import World
+
+MOST_PREVIEWED = 5_000
+
+
+def box_of(google: Google, body: dict[str, Any]) -> Mailbox:
+    """The mailbox of the body's ``account``."""
+    return google.post.mailbox(required(body, "account").lower())
+
+
+def put_mail(world: World, request: Request) -> Any:
+    """{"account", "messages": [fields], "silent"?}: put mails into an account's box and those of all they went to.
+
+    Fields, all optional: from, to, cc, bcc (texts or lists), subject, body, html, date (RFC 3339, when Gmail took it),
+    thread (a name of your own, or a thread's id), labels (of this account's copy), headers (an object or pairs, which
+    replace those written; null leaves one out), message_id, in_reply_to, references, invitation (iCalendar),
+    attachments (names), copies (false: this account's copy alone), or raw (the whole mail as text).
+    """
+    google, body = google_of(world), body_of(request)
+    box = box_of(google, body)
+    try:
+        copies = [google.post.put(box.email, dict(order)) for order in body["messages"]]
+    finally:
+        google.announce(is_silent=bool(body.get("silent")))
+    return {"ids": [ids[box.email] for ids in copies], "copies": copies}
+
+
+def list_mail(world: World, request: Request) -> Any:
+    """?account=ADDRESS: the first 5,000 mails as stored, with their headers."""
+    box = google_of(world).post.mailbox(request.args.get("account", ""))
+    shown = list(box.messages.values())[:MOST_PREVIEWED]
+    messages = [
+        {
+            "id": one.id,
+            "thread_id": one.thread_id,
+            "labels": sorted(one.labels),
+            "at_ms": one.at_ms,
+            "headers": one.source.headers(),
+        }
+        for one in shown
+    ]
+    return {"messages": messages, "history_id": str(box.history_id), "total": len(box.messages)}
+
+
+def delete_mail(world: World, request: Request) -> Any:
+    """{"account", "ids", "silent"?}: delete for good."""
+    google, body = google_of(world), body_of(request)
+    box = box_of(google, body)
+    try:
+        for message_id in body["ids"]:
+            box.delete(message_id)
+            google.post.touch(box.email)
+    finally:
+        google.announce(is_silent=bool(body.get("silent")))
+    return {"ids": body["ids"]}
+
+
+def relabel_mail(world: World, request: Request) -> Any:
+    """{"account", "ids", "add"?, "remove"?, "silent"?}: change labels; adding TRASH or SPAM takes INBOX away."""
+    google, body = google_of(world), body_of(request)
+    box = box_of(google, body)
+    add, remove = set(body.get("add", [])), set(body.get("remove", []))
+    if add & {"TRASH", "SPAM"}:
+        remove.add("INBOX")
+    try:
+        for message_id in body["ids"]:
+            box.relabel(message_id, add, remove)
+            google.post.touch(box.email)
+    finally:
+        google.announce(is_silent=bool(body.get("silent")))
+    return {"ids": body["ids"]}
+
+
+def send_draft(world: World, request: Request) -> Any:
+    """{"account", "id", "silent"?}: a mail put with the label DRAFT goes out: deleted, and a new one in its thread."""
+    google, body = google_of(world), body_of(request)
+    box = box_of(google, body)
+    ids = google.post.send_draft(box.email, required(body, "id"))
+    google.announce(is_silent=bool(body.get("silent")))
+    return {"id": ids[box.email], "copies": ids}
+
+
+def bulk_mail(world: World, request: Request) -> Any:
+    """{"account", "count", "peers", "days"?, "per_thread"?, "until"?}: many mails, silently, in this box alone."""
+    google, body = google_of(world), body_of(request)
+    box = box_of(google, body)
+    until = parse_instant(body["until"]) if body.get("until") else world.clock.now()
+    peers = [str(peer) for peer in body["peers"]]
+    count, per_thread = int(body["count"]), int(body.get("per_thread", 1))
+    if not peers or count < 1 or per_thread < 1:
+        raise ControlError("bulk mail needs peers, a count and a number per thread")
+    block = Block(
+        name=str(len(google.post.blocks)),
+        count=count,
+        owner=box.email,
+        peers=peers,
+        until_ms=int(until.timestamp() * 1000),
+        days=float(body.get("days", 90)),
+        per_thread=per_thread,
+    )
+    google.post.put_block(box.email, block)
+    return {"count": block.count, "total": len(box.messages)}
+
+
+def set_aliases(world: World, request: Request) -> Any:
+    """{"account", "aliases": [{"email", "name"?, "verified"?}]}: the other addresses it sends as and gets mail for."""
+    google, body = google_of(world), body_of(request)
+    box = box_of(google, body)
+    google.post.aliases[box.email] = [
+        Alias(required(one, "email").lower(), str(one.get("name") or ""), bool(one.get("verified", True)))
+        for one in body["aliases"]
+    ]
+    return {"ok": True}
+
+
+def set_options(world: World, request: Request) -> Any:
+    """{"scattered"?, "decoded"?}: lists with hours of disorder; header values with encoded words decoded."""
+    post, body = google_of(world).post, body_of(request)
+    post.is_scattered = bool(body.get("scattered", post.is_scattered))
+    post.is_decoding = bool(body.get("decoded", post.is_decoding))
+    return {"ok": True}
+
+
+def forget_history(world: World, request: Request) -> Any:
+    """{"account"?}: history ids given so far are too old: history.list answers 404."""
+    google, wanted = google_of(world), body_of(request).get("account")
+    for box in [google.post.mailbox(wanted)] if wanted else google.post.mailboxes.values():
+        box.forget_history()
+    return {"ok": True}
+
+
+def set_quota(world: World, request: Request) -> Any:
+    """{"units_per_minute"?: number or null for none, "status"?: 403 or 429, "clear"?}: Gmail's limit per user."""
+    meter, body = google_of(world).quota, body_of(request)
+    if "units_per_minute" in body:
+        limit = body["units_per_minute"]
+        meter.limit = None if limit is None else int(limit)
+    if body.get("status", meter.status) not in {403, 429}:
+        raise ControlError("status must be 403 or 429")
+    meter.status = body.get("status", meter.status)
+    if body.get("clear"):
+        meter.uses.clear()
+    return meter.listing()
+
+
+def read_quota(world: World, request: Request) -> Any:
+    """The limit, and what every account used."""
+    return google_of(world).quota.listing()
+
+
+CONTROLS: dict[str, Control] = {
+    "POST mail": put_mail,
+    "GET mail": list_mail,
+    "POST mail/delete": delete_mail,
+    "POST mail/relabel": relabel_mail,
+    "POST mail/send_draft": send_draft,
+    "POST mail/bulk": bulk_mail,
+    "POST mail/aliases": set_aliases,
+    "POST mail/options": set_options,
+    "POST mail/forget_history": forget_history,
+    "POST mail/quota": set_quota,
+    "GET mail/quota": read_quota,
+}
