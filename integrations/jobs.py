@@ -13,11 +13,12 @@ from django_q.tasks import async_task
 from integrations import channels, grants, linking, resources, sync_states
 from integrations.calendar import rematch as calendar_rematch
 from integrations.calendar import sync as calendar_sync
+from integrations.email import sync as mail_sync
 from integrations.models import Integration, LinkAttempt, SyncRun, SyncState
 
 log = structlog.get_logger()
 
-SYNCS = {"calendar": calendar_sync.run}
+SYNCS = {"calendar": calendar_sync.run, "mailbox": mail_sync.run}
 """Which sync keeps which kind of resource."""
 
 KEEP_RUNS = timedelta(days=30)

@@ -1,6 +1,11 @@
-"""What a grant brought of a calendar: how much it is, and its deletion once the grant has ended."""
+"""What a grant brought of calendars: how much it is, and its deletion once the grant has ended."""
+
+import uuid
+from collections import Counter
+from collections.abc import Collection
 
 from django.db import transaction
+from django.db.models import Count, Q
 
 from integrations import outsiders
 from integrations.calendar import meetings
@@ -11,9 +16,12 @@ from relationships.models import Touchpoint
 DELETE_BATCH = 500
 
 
-def count(integration: Integration) -> int:
-    """How many events were imported through this grant."""
-    return CalendarEvent.objects.filter(state__integration=integration).count()
+def counts(state_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Counter[str]]:
+    """For each calendar: its events that are not cancelled, and those that are meetings with known people."""
+    rows = CalendarEvent.objects.filter(state__in=state_ids).order_by().values("state")
+    is_meeting = Q(verdict=CalendarEvent.Verdict.MEETING)
+    counted = rows.annotate(events=Count("pk", filter=Q(is_cancelled=False)), meetings=Count("pk", filter=is_meeting))
+    return {row.pop("state"): Counter(row) for row in counted}
 
 
 def delete_batch(integration: Integration) -> bool:

@@ -9,13 +9,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from integrations import outsiders
 from integrations.contract import Party
 from integrations.email.models import EmailMessage, EmailParty, EmailThread
-from integrations.models import Integration
 from relationships import follow_ups, matching, touchpoints
 from relationships.models import BlockRule, Company, Touchpoint
 
@@ -36,9 +34,6 @@ RULES: tuple[tuple[str, str], ...] = (
 )
 
 AUTOMATIC = {"auto_reply": Verdict.AUTOMATIC, "list": Verdict.LIST, "invitation": Verdict.INVITATION}
-
-DELETE_BATCH = 500
-
 
 def outsiders_of(parties: Iterable[Party], rules: outsiders.Rules) -> list[str]:
     """The addresses in a mail that are not the company's own."""
@@ -169,16 +164,3 @@ def delete(messages: QuerySet[EmailMessage], company_id: uuid.UUID, rules: outsi
     hidden = Touchpoint.objects.filter(unique_key__among=keys, kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
     hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
     return len(rows)
-
-
-def count_imported(integration: Integration) -> int:
-    """How many messages were imported through this grant."""
-    return EmailMessage.objects.filter(state__integration=integration).count()
-
-
-def delete_batch(integration: Integration) -> bool:
-    """Delete some messages with the touchpoints that hang on them alone; False where none is left."""
-    with transaction.atomic():
-        first = EmailMessage.objects.filter(state__integration=integration).order_by("pk")[:DELETE_BATCH]
-        rows = EmailMessage.objects.filter(pk__among=list(first.values_list("pk", flat=True)))
-        return delete(rows, integration.company_id, outsiders.rules_for(integration.company_id, None)) > 0
