@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from integrations import outsiders
 from integrations.contract import Party
 from integrations.email.models import EmailMessage, EmailParty, EmailThread
+from integrations.models import Integration
 from relationships import follow_ups, matching, touchpoints
 from relationships.models import BlockRule, Company, Touchpoint
 
@@ -33,7 +35,10 @@ RULES: tuple[tuple[str, str], ...] = (
     (Verdict.EXCHANGE.label, "All other mail counts: from, to or in copy to a contact or a firm you know."),
 )
 
+DELETE_BATCH = 500
+
 AUTOMATIC = {"auto_reply": Verdict.AUTOMATIC, "list": Verdict.LIST, "invitation": Verdict.INVITATION}
+
 
 def outsiders_of(parties: Iterable[Party], rules: outsiders.Rules) -> list[str]:
     """The addresses in a mail that are not the company's own."""
@@ -164,3 +169,14 @@ def delete(messages: QuerySet[EmailMessage], company_id: uuid.UUID, rules: outsi
     hidden = Touchpoint.objects.filter(unique_key__among=keys, kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
     hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
     return len(rows)
+
+
+def delete_batch(integration: Integration) -> bool:
+    """Delete some messages of a grant with the touchpoints that hang on them alone; False where none is left.
+
+    What a member saved on purpose stays, until the member deletes it.
+    """
+    with transaction.atomic():
+        first = EmailMessage.objects.filter(state__integration=integration).order_by("pk")[:DELETE_BATCH]
+        rows = EmailMessage.objects.filter(pk__among=list(first.values_list("pk", flat=True)))
+        return delete(rows, integration.company_id, outsiders.rules_for(integration.company_id, None)) > 0
