@@ -35,10 +35,10 @@ class Application:
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        response = self._respond(overridden(Request(environ)))
+        response = self._respond(overridden(Request(environ)), self._world.latency_seconds)
         return response(environ, start_response)
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: Request, latency_seconds: float) -> Response:
         if request.path == "/control" or request.path.startswith("/control/"):
             return self._controls.respond(request)
         try:
@@ -47,16 +47,20 @@ class Application:
             return home.respond(self._world, self._providers, request)
         except HTTPException as error:
             return Response(f"{error.code} {error.name}", error.code, mimetype="text/plain")
-        call = Call(self._world, request, route.operation, args)
-        return self._answer(call, provider, route)
+        call = Call(self._world, request, route.operation, args, self._answer_part)
+        return self._answer(call, provider, route, latency_seconds)
 
-    def _answer(self, call: Call, provider: Provider, route: Route) -> Response:
+    def _answer_part(self, request: Request) -> Response:
+        """A part of a request: on its own in everything but the time on the way."""
+        return self._respond(overridden(request), 0)
+
+    def _answer(self, call: Call, provider: Provider, route: Route, latency_seconds: float) -> Response:
         world = self._world
         with world.lock:
             account = provider.account_of(world, call.request)
             fault = world.faults.take(call.operation, account)
-        if world.latency_seconds:
-            world.wait(world.latency_seconds)
+        if latency_seconds:
+            world.wait(latency_seconds)
         response = self._spoiled(fault, call, provider, route) if fault else route.view(call)
         with world.lock:
             world.requests.count(call.operation)

@@ -15,12 +15,13 @@ from sandbox.world import ProviderState, World
 
 @dataclass(frozen=True)
 class Call:
-    """One request on its way to a view."""
+    """One request on its way to a view. ``answer`` answers another, such as a part of a batch, without latency."""
 
     world: World
     request: Request
     operation: str
     args: Mapping[str, str]
+    answer: Callable[[Request], Response]
 
 
 View = Callable[[Call], Response]

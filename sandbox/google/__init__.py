@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from werkzeug.wrappers import Request
 
-from sandbox.google import calendar, channels, consent, errors, identity, oauth
+from sandbox.google import batch, calendar, channels, consent, errors, identity, oauth
 from sandbox.google.control import CONTROLS
 from sandbox.google.mail.control import CONTROLS as MAIL_CONTROLS
 from sandbox.google.mail.routes import ROUTES as MAIL_ROUTES
@@ -76,7 +76,7 @@ def overview(world: World) -> Sequence[Table]:
 
 PROVIDER = Provider(
     slug="google",
-    routes=[*ROUTES, *MAIL_ROUTES, *UNKNOWN],
+    routes=[*ROUTES, *MAIL_ROUTES, *batch.ROUTES, *UNKNOWN],
     new_state=Google,
     fault=errors.fault,
     account_of=account_of,

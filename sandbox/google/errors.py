@@ -105,6 +105,22 @@ FAULTS: dict[str, Callable[[], ApiError]] = {
     "error_503": lambda: ApiError(503, "backendError", "Backend Error"),
     "timeout": lambda: ApiError(504, "backendError", "Backend Error"),
 }
+DENIED, EXHAUSTED = "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"
+NOT_THERE = "Requested entity was not found."
+TOO_MANY = "Too many concurrent requests for user."
+PROJECT = "project_number:000000000000"
+QUOTA_METRIC = (
+    "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user' of service "
+    f"'gmail.googleapis.com' for consumer '{PROJECT}'."
+)
+# Gmail says these otherwise than Calendar; a history that is gone is a 404 there.
+GMAIL_FAULTS: dict[str, Callable[[], ApiError]] = {
+    "rate_limit_403": lambda: ApiError(403, "rateLimitExceeded", QUOTA_METRIC, "usageLimits", status=DENIED),
+    "rate_limit_429": lambda: ApiError(429, "rateLimitExceeded", TOO_MANY, status=EXHAUSTED),
+    "forbidden_403": lambda: ApiError(403, "domainPolicy", "The domain administrators have disabled Gmail apps."),
+    "not_found_404": lambda: ApiError(404, "notFound", NOT_THERE, status="NOT_FOUND"),
+    "gone_410": lambda: ApiError(404, "notFound", NOT_THERE, status="NOT_FOUND"),
+}
 OAUTH_FAULTS = {
     "rate_limit_403": (403, "rate_limit_exceeded"),
     "rate_limit_429": (429, "rate_limit_exceeded"),
@@ -123,7 +139,8 @@ def fault(order: Fault, operation: str) -> Response:
         status, name = OAUTH_FAULTS[order.kind]
         response = reply({"error": name, "error_description": name.replace("_", " ").capitalize()}, status)
     else:
-        response = FAULTS[order.kind]().response()
+        own = GMAIL_FAULTS if operation.startswith("gmail.") else {}
+        response = own.get(order.kind, FAULTS[order.kind])().response()
     if order.retry_after:
         response.headers["Retry-After"] = order.retry_after
     return response

@@ -3,14 +3,12 @@
 https://developers.google.com/workspace/gmail/api/guides/handle-errors
 """
 
-from sandbox.google.errors import ApiError
-
-PROJECT = "project_number:000000000000"
+from sandbox.google.errors import DENIED, EXHAUSTED, NOT_THERE, QUOTA_METRIC, ApiError
 
 
 def not_found() -> ApiError:
     """No such message or thread, or a history id that is too old."""
-    return ApiError(404, "notFound", "Requested entity was not found.", status="NOT_FOUND")
+    return ApiError(404, "notFound", NOT_THERE, status="NOT_FOUND")
 
 
 def invalid_argument(message: str) -> ApiError:
@@ -25,7 +23,7 @@ def history_start_missing() -> ApiError:
 
 def forbidden(message: str) -> ApiError:
     """The token is good, the call is not for it."""
-    return ApiError(403, "forbidden", message, status="PERMISSION_DENIED")
+    return ApiError(403, "forbidden", message, status=DENIED)
 
 
 def no_search() -> ApiError:
@@ -42,23 +40,8 @@ def quota_exceeded(status: int) -> ApiError:
     """The minute's units are used up: said as 403, or as 429."""
     if status == 429:
         message = "Resource has been exhausted (e.g. check quota)."
-        return ApiError(429, "rateLimitExceeded", message, status="RESOURCE_EXHAUSTED")
-    message = (
-        "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user' of service "
-        f"'gmail.googleapis.com' for consumer '{PROJECT}'."
-    )
-    return ApiError(403, "rateLimitExceeded", message, "usageLimits", status="PERMISSION_DENIED")
-
-
-def too_many_at_once() -> ApiError:
-    """Said to parts of a batch, mostly."""
-    message = "Too many concurrent requests for user."
-    return ApiError(429, "rateLimitExceeded", message, status="RESOURCE_EXHAUSTED")
-
-
-def mail_switched_off() -> ApiError:
-    """The user's firm does not allow it."""
-    return ApiError(403, "domainPolicy", "The domain administrators have disabled Gmail apps.")
+        return ApiError(429, "rateLimitExceeded", message, status=EXHAUSTED)
+    return ApiError(403, "rateLimitExceeded", QUOTA_METRIC, "usageLimits", status=DENIED)
 
 
 def topic_refused(topic: str) -> ApiError:
