@@ -14,7 +14,7 @@ from integrations.email import aliases, exchanges, reading, searches
 from integrations.email.mailbox import Mailbox
 from integrations.email.models import EmailMessage, MailSearch, MailToRead
 from integrations.errors import CursorExpired
-from integrations.models import SyncRun
+from integrations.models import SetAside, SyncRun
 
 
 def run(state_id: uuid.UUID) -> None:
@@ -26,6 +26,7 @@ def _read(held: runs.Held) -> None:
     """Ask, list, follow the changes, read. Raises OutOfTime and Wait between any two steps."""
     integration = held.state.integration
     _name_run(held)
+    held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     with grants.session(integration, held.access) as http:
         mailbox = Mailbox(held, providers.mail_adapter(integration.provider), http)
         aliases.refresh(mailbox)
