@@ -360,8 +360,12 @@ class MailAdapter(PushAdapter, Protocol):
     """
 
     batch: int
-    units_per_minute: int
-    prices: MailPrices
+
+    @property
+    def units_per_minute(self) -> int: ...
+
+    @property
+    def prices(self) -> MailPrices: ...
 
     def mailboxes(self, http: requests.Session) -> Iterator["ResourceInfo"]: ...
 

@@ -12,9 +12,20 @@ from integrations.providers.google import guard, offers, pushes
 from integrations.providers.google.client import RequestsHttp, api, run
 from integrations.providers.google.consent import Consent
 from integrations.providers.google.errors import API_ERRORS, OAUTH_ERRORS, meant, translated
-from integrations.providers.google.offers import CALENDAR
+from integrations.providers.google.offers import CALENDAR, MAIL_SCOPES
 
-__all__ = ["API_ERRORS", "CALENDAR", "OAUTH_ERRORS", "RequestsHttp", "api", "meant", "provider", "run", "translated"]
+__all__ = [
+    "API_ERRORS",
+    "CALENDAR",
+    "MAIL_SCOPES",
+    "OAUTH_ERRORS",
+    "RequestsHttp",
+    "api",
+    "meant",
+    "provider",
+    "run",
+    "translated",
+]
 
 
 class Google(Consent):
