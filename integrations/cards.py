@@ -1,8 +1,11 @@
-"""What the settings page says about each link: state, counts, progress, pushes. Seven queries for all cards."""
+"""What the settings page says about each link: state, counts, progress, pushes.
+
+The same few queries for all cards, whatever the number of links; a few more for each mailbox whose past is being read.
+"""
 
 import uuid
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,8 +15,10 @@ from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from integrations import providers
-from integrations.calendar.models import CalendarEvent
 from integrations.contract import Provider, Scope, Service
+from integrations.email import plans
+from integrations.email.plans import Plan
+from integrations.kinds import KINDS, Kind
 from integrations.models import Channel, Integration, SetAside, SyncRun, SyncState
 from relationships.models import User
 
@@ -41,14 +46,24 @@ class Push:
 
 @dataclass(frozen=True)
 class Line:
-    """One resource of a link, such as a calendar: its last run and how pushes are doing."""
+    """One resource of a link, such as a calendar: its last run and how pushes are doing.
+
+    ``counts`` is what was found, by its name: events and meetings, or messages, exchanges and answers owed.
+    """
 
     state: SyncState
     run: SyncRun | None
     push: Push
-    events: int
-    meetings: int
+    counts: Counter[str]
     set_aside: int
+    plan: Plan | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing failed, and it goes on by itself at ``state.next_attempt_at``."""
+        run, again_at = self.run, self.state.next_attempt_at
+        is_interrupted = run is not None and run.outcome == SyncRun.Outcome.INTERRUPTED
+        return is_interrupted and not self.state.last_error and again_at is not None and again_at > timezone.now()
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,10 @@ class Card:
     integration: Integration | None = None
     lines: Sequence[Line] = field(default=())
     missing: Sequence[Scope] = field(default=())
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.service.resource]
 
     @property
     def is_linked(self) -> bool:
@@ -84,7 +103,7 @@ class Card:
     def refresh_seconds(self) -> int:
         """How often the page asks what is new; 0 where nothing is about to change."""
         if self.is_busy:
-            return 2
+            return 5 if any(line.plan for line in self.lines) else 2
         integration = self.integration
         is_arranging = any(line.push.tone == "busy" for line in self.lines)
         if integration is None or not integration.works or not is_arranging:
@@ -97,7 +116,10 @@ class Card:
         integration = self.integration
         if integration is None:
             return ""
-        lines = [(line.state.pk, line.state.last_error, line.state.next_attempt_at, line.push) for line in self.lines]
+        lines = [
+            (line.state.pk, line.state.last_error, line.state.last_error and line.state.next_attempt_at, line.push)
+            for line in self.lines
+        ]
         shown = (integration.sync_status, integration.reason, self.refresh_seconds, len(self.missing), lines)
         return f"{zlib.crc32(repr(shown).encode()):x}"
 
@@ -119,12 +141,13 @@ class Card:
         return min((moment for moment in moments if moment), default=None)
 
     @property
-    def events(self) -> int:
-        return sum(line.events for line in self.lines)
+    def counts(self) -> Counter[str]:
+        return sum((line.counts for line in self.lines), Counter())
 
     @property
-    def meetings(self) -> int:
-        return sum(line.meetings for line in self.lines)
+    def plan(self) -> Plan | None:
+        """What is still to be read, where that is known."""
+        return next((line.plan for line in self.lines if line.plan), None)
 
     @property
     def set_aside(self) -> int:
@@ -170,7 +193,8 @@ def _card(
 
 def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
     """The chosen resources of each link."""
-    states = list(SyncState.objects.filter(integration__in=list(integration_ids), is_chosen=True))
+    rows = SyncState.objects.filter(integration__in=list(integration_ids), is_chosen=True)
+    states = list(rows.select_related("integration"))
     ids = [state.pk for state in states]
     newest = SyncRun.objects.filter(state__in=ids).values("state").annotate(at=Max("started_at"))
     newest_at = {row["state"]: row["at"] for row in newest}
@@ -178,16 +202,10 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
         run.state_id: run
         for run in SyncRun.objects.filter(state__in=ids, started_at__in=newest_at.values()).order_by("started_at")
     }
-    counts = {
-        row["state"]: row
-        for row in CalendarEvent.objects.filter(state__in=ids)
-        .order_by()
-        .values("state")
-        .annotate(
-            events=Count("pk", filter=Q(is_cancelled=False)),
-            meetings=Count("pk", filter=Q(verdict=CalendarEvent.Verdict.MEETING)),
-        )
-    }
+    counts: dict[uuid.UUID, Counter[str]] = {}
+    for kind in {state.resource_type for state in states}:
+        counts |= KINDS[kind].counts([state.pk for state in states if state.resource_type == kind])
+    planned = plans.plans([state for state in states if state.resource_type == "mailbox"])
     aside = dict(
         SetAside.objects.filter(state__in=ids).values("state").annotate(n=Count("pk")).values_list("state", "n")
     )
@@ -199,15 +217,14 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
     channels = {row.sync_state_id: row for row in sorted(found, key=lambda row: row.state == Channel.State.LIVE)}
     lines: dict[uuid.UUID, list[Line]] = defaultdict(list)
     for state in states:
-        count = counts.get(state.pk, {})
         lines[state.integration_id].append(
             Line(
                 state=state,
                 run=runs.get(state.pk),
                 push=push_words(state, channels.get(state.pk)),
-                events=count.get("events", 0),
-                meetings=count.get("meetings", 0),
+                counts=counts.get(state.pk, Counter()),
                 set_aside=aside.get(state.pk, 0),
+                plan=planned.get(state.pk),
             )
         )
     return lines
@@ -222,6 +239,8 @@ def push_words(state: SyncState, channel: Channel | None) -> Push:
         return Push("warn", f"No instant updates: {channel.error} Changes are read {every}.")
     if channel.state == Channel.State.EXPIRED:
         return Push("warn", f"Instant updates lapsed and are being renewed. Changes are read {every}.")
+    if channel.error:
+        return Push("warn", f"Instant updates could not be renewed: {channel.error} Changes are read {every}.")
     if state.missed_pushes:
         return Push("warn", f"The last changes came without an announcement; the check {every} found them.")
     return Push("ok", f"Changes arrive at once, and are checked {every}.")

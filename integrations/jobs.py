@@ -66,7 +66,7 @@ def sweep() -> None:
 
 
 def list_resources(integration_id: str) -> None:
-    """Look again which calendars the account has. Where that failed right after linking, reading begins now."""
+    """Look again what the account has to be read. Where that failed right after linking, reading begins now."""
     chosen = resources.refresh(Integration.unscoped.get(pk=integration_id))
     never_read = SyncState.unscoped.filter(pk__in=chosen, dirty_mark=0, last_success_at__isnull=True)
     _begin_reading(list(never_read.values_list("pk", flat=True)))

@@ -14,6 +14,7 @@ import structlog
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -270,11 +271,11 @@ def _store(user: User, service: Service, provider_slug: str, account: Account, g
 
 
 def _reconnected(user: User, service: Service, provider_slug: str, account: Account) -> Integration | None:
-    """The user's earlier link, locked and with its calendars due; None where there is none. Raises LinkRefused."""
+    """The user's earlier link, locked and with its resources due; None where there is none. Raises LinkRefused."""
     before = _existing(user, provider_slug, service.type)
     if before is None:
         return None
-    # Its calendars are locked first and it second, as by a sync that ends: so neither waits for the other. They are
+    # Its resources are locked first and it second, as by a sync that ends: so neither waits for the other. They are
     # due now, whether or not they can be listed again.
     states = SyncState.objects.filter(integration=before)
     states.update(next_attempt_at=None, failures=0, queued_at=None)
@@ -321,7 +322,7 @@ def disconnect(integration: Integration, is_data_deleted: bool, reason: str = "Y
     Imported data stays unless ``is_data_deleted``. Needs ``tenancy.within`` its company.
     """
     with transaction.atomic():
-        # First the calendars, whose holds end here: what a sync has not stored yet is never stored.
+        # First its resources, whose holds end here: what a sync has not stored yet is never stored.
         SyncState.objects.filter(integration=integration).update(
             next_poll_at=None, next_attempt_at=None, held_by=None, held_until=None
         )
@@ -378,13 +379,18 @@ def end_grant(integration_id: uuid.UUID) -> None:
     ).update(encrypted_tokens=b"", expires_at=None, is_revocation_due=False, version=integration.version + 1)
 
 
-def _revoke(integration: Integration) -> None:
-    """End the grant at the provider, unless another link of the same account hangs on the same consent."""
-    provider = providers.get(integration.provider)
-    others = Integration.unscoped.filter(
+def others_of_account(integration: Integration) -> QuerySet[Integration]:
+    """The other links of the same account, whoever's, that live: a provider ends all its consents together."""
+    rows = Integration.unscoped.filter(
         provider=integration.provider, external_account_id=integration.external_account_id
     )
-    if others.exclude(pk=integration.pk).exclude(sync_status=Integration.Status.REVOKED).exists():
+    return rows.exclude(pk=integration.pk).exclude(sync_status=Integration.Status.REVOKED)
+
+
+def _revoke(integration: Integration) -> None:
+    """End the grant at the provider, unless that would end another link of the same account too."""
+    provider = providers.get(integration.provider)
+    if others_of_account(integration).exists():
         return
     try:
         values = grants.unseal(integration)

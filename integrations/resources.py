@@ -1,19 +1,17 @@
 """What can be read through a grant: calendars, of which the user chooses, or a mailbox, which is read at once."""
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-import requests
 import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from integrations import grants, providers, sync_states
-from integrations.calendar import imported
+from integrations import grants, kinds, sync_states
 from integrations.contract import ResourceInfo
-from integrations.errors import IntegrationError, MissingScope, NeedsReconnect, TokenRefused
+from integrations.errors import IntegrationError, NeedsReconnect, TokenRefused
 from integrations.models import Channel, Integration, RoundPage, SyncRun, SyncState
 from relationships import bulk, tenancy
 
@@ -23,33 +21,13 @@ LIST_EVERY = timedelta(hours=6)
 TRY_EVERY = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What differs between kinds of resource. ``not_listed`` begins the sentence that says why listing failed.
-
-    Where there ``is_choice`` the user chooses among several; otherwise all there is, is read. ``delete_batch`` deletes
-    some of what was imported, with what hangs on it alone, and says whether there was any.
-    """
-
-    is_choice: bool
-    not_listed: str
-    list_all: Callable[[Integration, requests.Session], list[ResourceInfo]]
-    count_imported: Callable[[Integration], int]
-    delete_batch: Callable[[Integration], bool]
-
-
-def kind_of(integration: Integration) -> str:
-    """The kind of resource that is read through this grant, as in SyncState.resource_type."""
-    return providers.service(integration.provider, integration.integration_type).resource
-
-
 def refresh(integration: Integration) -> Sequence[uuid.UUID]:
     """List the account's resources again; returns the chosen ones. The first time, the primary one is chosen.
 
     Trouble is kept as the card's reason and tried again by the sweep.
     """
     Integration.unscoped.filter(pk=integration.pk).update(resources_tried_at=timezone.now())
-    kind = KINDS[kind_of(integration)]
+    kind = kinds.of(integration)
     try:
         found = _listed(integration)
     except NeedsReconnect:
@@ -71,7 +49,7 @@ def refresh(integration: Integration) -> Sequence[uuid.UUID]:
 
 
 def _listed(integration: Integration) -> list[ResourceInfo]:
-    list_all = KINDS[kind_of(integration)].list_all
+    list_all = kinds.of(integration).list_all
     access = grants.fresh(integration.pk)
     for is_last in (False, True):
         try:
@@ -84,15 +62,6 @@ def _listed(integration: Integration) -> list[ResourceInfo]:
     raise AssertionError("the loop returns or raises")
 
 
-def _calendars(integration: Integration, http: requests.Session) -> list[ResourceInfo]:
-    """Where listing was not granted, the primary calendar alone is offered."""
-    try:
-        return list(providers.calendar_adapter(integration.provider).calendars(http))
-    except MissingScope:
-        address = integration.account_address
-        return [ResourceInfo(address, address, "", is_primary=True, access_role="")]
-
-
 def _store(integration: Integration, found: Collection[ResourceInfo]) -> None:
     """Make the rows equal to the list. What is no longer offered is kept, unread, and said to be gone.
 
@@ -102,7 +71,7 @@ def _store(integration: Integration, found: Collection[ResourceInfo]) -> None:
         {
             "company": integration.company_id,
             "integration": integration.pk,
-            "resource_type": kind_of(integration),
+            "resource_type": kinds.name_of(integration),
             "external_id": one.external_id,
             "name": one.name,
             "is_primary": one.is_primary,
@@ -161,9 +130,10 @@ def _stop_pushes(state_ids: Collection[uuid.UUID]) -> None:
     Channel.objects.filter(sync_state__in=state_ids, state__in=live).update(state=Channel.State.STOPPING)
 
 
-def count_imported(integration: Integration) -> int:
-    """How much was imported through this grant: events, or messages."""
-    return KINDS[kind_of(integration)].count_imported(integration)
+def count_imported(integration: Integration) -> Counter[str]:
+    """How much was imported through this grant, by what it is: events, messages."""
+    state_ids = list(SyncState.objects.filter(integration=integration).values_list("pk", flat=True))
+    return sum(kinds.of(integration).counts(state_ids).values(), Counter())
 
 
 def delete_imported(integration_id: uuid.UUID) -> None:
@@ -175,7 +145,7 @@ def delete_imported(integration_id: uuid.UUID) -> None:
     integration = Integration.unscoped.filter(pk=integration_id).first()
     if integration is None:
         return
-    delete_batch = KINDS[kind_of(integration)].delete_batch
+    delete_batch = kinds.of(integration).delete_batch
     with tenancy.within(integration.company_id):
         while _is_revoked(integration_id) and delete_batch(integration):
             bulk.give_way()
@@ -191,9 +161,3 @@ def delete_imported(integration_id: uuid.UUID) -> None:
 
 def _is_revoked(integration_id: uuid.UUID) -> bool:
     return Integration.objects.filter(pk=integration_id, sync_status=Integration.Status.REVOKED).exists()
-
-
-KINDS = {
-    "calendar": Kind(True, "Your calendars could not be listed:", _calendars, imported.count, imported.delete_batch),
-}
-"""By SyncState.resource_type."""

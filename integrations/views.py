@@ -10,8 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import cards, linking, providers, resources
-from integrations.calendar.models import CalendarEvent
+from integrations import cards, kinds, linking, providers, resources
 from integrations.contract import Service
 from integrations.errors import BadConfig
 from integrations.forms import DisconnectForm
@@ -62,11 +61,13 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
             f"Its operator has to set them: see docs/{provider}.md.",
         )
         return _refusal(request, refused)
-    return _consent_page(
-        request,
-        "integrations/start.html",
-        {"service": service, "provider": providers.get(provider), "is_set_up": providers.is_set_up(provider)},
-    )
+    context = {
+        "service": service,
+        "provider": providers.get(provider),
+        "is_set_up": providers.is_set_up(provider),
+        "outlook": kinds.KINDS[service.resource].outlook(provider, [scope.name for scope in service.scopes]),
+    }
+    return _consent_page(request, "integrations/start.html", context)
 
 
 @members_only
@@ -128,8 +129,10 @@ def resume(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @members_only
 @require_http_methods(["GET", "POST"])
 def choose(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Choose calendars one by one."""
+    """Choose calendars one by one. A mailbox leaves no choice: 404."""
     integration = _own(request, pk)
+    if not kinds.of(integration).is_choice:
+        raise Http404
     states = SyncState.objects.filter(integration=integration)
     if request.method == "POST":
         wanted = {str(state.pk): state.pk for state in states}
@@ -146,11 +149,12 @@ def history(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """What each run found and left out, and what could not be read: the coverage receipt."""
     integration = _own(request, pk)
     runs = SyncRun.objects.filter(state__integration=integration).select_related("state")
-    reasons = dict(CalendarEvent.Verdict.choices) | {"beyond_window": "More than 60 days ahead"}
+    reasons = kinds.of(integration).skipped
     page = Paginator(runs, RUNS_PER_PAGE).get_page(request.GET.get("page"))
     rows = [(run, [(reasons.get(key, key), number) for key, number in sorted(run.skipped.items())]) for run in page]
     context = {
         "integration": integration,
+        "kind": kinds.of(integration),
         "service": _service(integration),
         "page": page,
         "rows": rows,
@@ -173,10 +177,13 @@ def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("integrations:settings")
     context = {
         "integration": integration,
+        "kind": kinds.of(integration),
         "service": _service(integration),
+        "provider": providers.get(integration.provider),
         "is_ended": is_ended,
         "form": form,
-        "events": resources.count_imported(integration),
+        "counts": resources.count_imported(integration),
+        "others": _other_links(integration),
     }
     return render(request, "integrations/disconnect.html", context, status=400 if form.errors else 200)
 
@@ -189,6 +196,13 @@ def _own(request: HttpRequest, pk: uuid.UUID) -> Integration:
 def _member(request: HttpRequest) -> User:
     assert isinstance(request.user, User), "members_only let him in"
     return request.user
+
+
+def _other_links(integration: Integration) -> list[str]:
+    """What else hangs on the same account's consents, in words; another company's link is not named."""
+    others = linking.others_of_account(integration).values_list("user", "integration_type")
+    own = [providers.service(integration.provider, kind).label for user, kind in others if user == integration.user_id]
+    return own + ["another link of this account"] * any(user != integration.user_id for user, _ in others)
 
 
 def _service(integration: Integration) -> Service:

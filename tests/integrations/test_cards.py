@@ -62,7 +62,7 @@ def card_of(user: User) -> cards.Card:
 def test_what_is_not_linked_is_offered(alice: User) -> None:
     card = card_of(alice)
 
-    assert (card.is_linked, card.tone, card.is_busy, card.next_sync_at, card.events) == (False, "off", False, None, 0)
+    assert (card.is_linked, card.tone, card.is_busy, card.next_sync_at, card.counts) == (False, "off", False, None, {})
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_counts_progress_and_the_next_check(integration: Integration, alice: Use
 
     card = card_of(alice)
 
-    assert (card.events, card.meetings, card.set_aside, card.next_sync_at) == (3, 2, 1, soon)
+    assert (card.counts, card.set_aside, card.next_sync_at) == ({"events": 3, "meetings": 2}, 1, soon)
     assert [line.run for line in card.running] == [running]
     assert card.sync_now_at is not None
 
