@@ -61,7 +61,8 @@ def counts(state_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Counter[str]]:
     rows = EmailMessage.objects.filter(state__in=state_ids).order_by().values("state")
     is_exchange = Q(verdict=EmailMessage.Verdict.EXCHANGE)
     for row in rows.annotate(messages=Count("pk"), exchanges=Count("pk", filter=is_exchange)):
-        found[row.pop("state")] = Counter(row)
+        state_id = row.pop("state")
+        found[state_id] = Counter(row)
     if found:
         is_owed = Q(outcome=FollowUp.Outcome.OPEN, due_at__lte=timezone.now())
         owed = FollowUp.objects.filter(is_owed, user__integrations__sync_states__in=found).order_by()
