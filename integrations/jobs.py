@@ -13,12 +13,13 @@ from django_q.tasks import async_task
 from integrations import channels, grants, linking, resources, sync_states
 from integrations.calendar import rematch as calendar_rematch
 from integrations.calendar import sync as calendar_sync
-from integrations.email import sync as mail_sync
+from integrations.email import rematch as email_rematch
+from integrations.email import sync as email_sync
 from integrations.models import Integration, LinkAttempt, SyncRun, SyncState
 
 log = structlog.get_logger()
 
-SYNCS = {"calendar": calendar_sync.run, "mailbox": mail_sync.run}
+SYNCS = {"calendar": calendar_sync.run, "mailbox": email_sync.run}
 """Which sync keeps which kind of resource."""
 
 KEEP_RUNS = timedelta(days=30)
@@ -79,13 +80,14 @@ def _begin_reading(state_ids: Sequence[uuid.UUID]) -> None:
 
 
 def rematch() -> None:
-    """Give contacts that were added their past meetings."""
-    for company_id in calendar_rematch.companies_with_news():
-        try:
-            calendar_rematch.rematch(company_id)
-        # One company's odd data must not cost the others their meetings: logged, and tried again each minute.
-        except Exception:
-            log.exception("rematch.failed", company_id=str(company_id))
+    """Give contacts that were added their past meetings and mail."""
+    for past in (calendar_rematch, email_rematch):
+        for company_id in past.companies_with_news():
+            try:
+                past.rematch(company_id)
+            # One company's odd data must not cost the others their past: logged, and tried again each minute.
+            except Exception:
+                log.exception("rematch.failed", company_id=str(company_id))
 
 
 def end_grant(integration_id: str) -> None:

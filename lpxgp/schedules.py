@@ -24,7 +24,7 @@ SCHEDULES = (
     Periodic("syncs", "integrations.jobs.sweep", 1, "polls and retries that are due, syncs whose process died"),
     Periodic("channels", "integrations.jobs.renew_channels", 1, "push channels are opened, renewed, stopped in time"),
     Periodic("stale", "integrations.jobs.tell_stale", 5, "users learn once by mail that a connection broke"),
-    Periodic("rematch", "integrations.jobs.rematch", 1, "contacts added later get their past meetings"),
+    Periodic("rematch", "integrations.jobs.rematch", 1, "contacts added later get their past"),
     Periodic("briefs", "relationships.jobs.make_briefs", 1, "a brief is ready before each meeting"),
     Periodic("inbox", "webhooks.jobs.sweep", 1, "deliveries whose process died are tried again"),
     Periodic("old deliveries", "webhooks.jobs.purge", DAILY, "finished deliveries are kept for a limited time"),

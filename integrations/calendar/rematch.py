@@ -1,81 +1,43 @@
 """Looks at past events again when contacts, domains or block rules came, changed or went: meetings follow them."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from integrations import outsiders, sync_states
+from integrations import news, outsiders, sync_states
 from integrations.calendar import meetings
 from integrations.calendar.models import CalendarEvent, ContactsLook, EventGuest
 from integrations.contract import EventCopy, Guest
 from integrations.models import SyncRun, SyncState
-from relationships import addresses, bulk, matching, tenancy
-from relationships.models import BlockRule, OrganizationDomain, Person, PersonAddress, Touchpoint
-from relationships.tenancy import TenantModel
-
-OVERLAP = timedelta(minutes=5)
-"""A row may be committed a while after the time it carries; looking twice at it changes nothing."""
+from relationships import bulk, matching, tenancy
+from relationships.models import BlockRule, Touchpoint
 
 BATCH = 250
 
-NEWS: Mapping[type[TenantModel], str] = {
-    PersonAddress: "created_at",
-    Person: "updated_at",
-    OrganizationDomain: "created_at",
-    BlockRule: "created_at",
-}
-"""What the verdicts and people of meetings follow from, with the column that says when a row came or changed."""
-
 
 def companies_with_news() -> list[uuid.UUID]:
-    """Companies where something came, changed or went since their last look. A query for each kind of row."""
-    looks = {look.company_id: look for look in ContactsLook.unscoped.all()}
-    found: set[uuid.UUID] = set()
-    for model, column in NEWS.items():
-        counted = model.unscoped.order_by().values("company_id").annotate(newest=Max(column), rows=Count("pk"))
-        now = {row["company_id"]: row for row in counted}
-        for company_id in now.keys() | looks.keys():
-            look, row = looks.get(company_id), now.get(company_id, {"newest": None, "rows": 0})
-            is_new = look is None or bool(row["newest"] and row["newest"] > look.looked_at - OVERLAP)
-            if is_new or look is None or row["rows"] != look.rows.get(model.__name__, 0):
-                found.add(company_id)
-    return sorted(found)
+    """Companies where something came, changed or went since their events were last judged."""
+    return news.companies(ContactsLook)
 
 
 def rematch(company_id: uuid.UUID) -> int:
     """Judge the events again that the news of this company concern; returns how many changed their verdict."""
     with tenancy.within(company_id):
-        # Two looks may begin at once.
-        look, _ = ContactsLook.objects.get_or_create(
-            company_id=company_id, defaults={"looked_at": datetime.fromtimestamp(0, UTC)}
-        )
-        now, rows = timezone.now(), {model.__name__: model.objects.count() for model in NEWS}
-        gone = {model.__name__ for model, column in NEWS.items() if _is_less(model, column, look, rows)}
-        concerned = _all_events() if gone else _concerned(look.looked_at - OVERLAP)
+        look = news.look(ContactsLook, company_id)
+        concerned = _all_events() if look.gone else _concerned(look.since)
         changed = 0
         for start in range(0, len(concerned), BATCH):
             if start:
                 bulk.give_way()
             changed += reconsider(company_id, concerned[start : start + BATCH])
-        if BlockRule.__name__ in gone and not _read_blocked_again():
-            rows[BlockRule.__name__] = look.rows.get(BlockRule.__name__, 0)  # a sync is at it: once more, later
-        look.looked_at, look.rows = now, rows
-        look.save()
+        if BlockRule in look.gone and not _read_blocked_again():
+            look.keep_open(BlockRule)  # a sync is at it: once more, later
+        look.close()
         return changed
-
-
-def _is_less(model: type[TenantModel], column: str, look: ContactsLook, rows: Mapping[str, int]) -> bool:
-    """Whether rows of this kind were removed: there are fewer than those of the last look and the new ones."""
-    before = look.rows.get(model.__name__, 0)
-    if rows[model.__name__] < before:
-        return True
-    created = "created_at" if column == "updated_at" else column
-    new = model.objects.filter(**{f"{created}__gt": look.looked_at}).count()
-    return rows[model.__name__] < before + new and bool(before)
 
 
 def _all_events() -> Sequence[uuid.UUID]:
@@ -83,37 +45,13 @@ def _all_events() -> Sequence[uuid.UUID]:
 
 
 def _concerned(since: datetime) -> Sequence[uuid.UUID]:
-    """Events with a guest of a new address, of a new domain or one below it, or of a new block rule; and meetings with
-    a person who changed."""
-    new = Q(created_at__gt=since) | Q(person__updated_at__gt=since)
+    """Events with a guest whom the news concern, and meetings with a person who changed."""
     changed = Touchpoint.objects.filter(people__updated_at__gt=since)
     guests = EventGuest.objects.filter(
-        Q(match_key__in=PersonAddress.objects.filter(new).values("match_key"))
-        | Q(match_key__in=_new_blocked_keys(since))
-        | Q(domain__in=_domains_below(_new_domains(since)))
-        | Q(event__meeting_key__in=changed.values("unique_key")),
+        news.concerns(since, EventGuest.objects.all()) | Q(event__meeting_key__in=changed.values("unique_key")),
         event__is_cancelled=False,
     )
     return list(guests.order_by("event_id").values_list("event_id", flat=True).distinct())
-
-
-def _new_blocked_keys(since: datetime) -> set[str]:
-    rules = BlockRule.objects.filter(created_at__gt=since, kind=BlockRule.Kind.ADDRESS)
-    return {outsiders.key_of(value) for value in rules.values_list("value", flat=True)}
-
-
-def _new_domains(since: datetime) -> set[str]:
-    rules = BlockRule.objects.filter(created_at__gt=since, kind=BlockRule.Kind.DOMAIN)
-    owned = OrganizationDomain.objects.filter(created_at__gt=since)
-    return {*rules.values_list("value", flat=True), *owned.values_list("domain", flat=True)}
-
-
-def _domains_below(domains: Collection[str]) -> list[str]:
-    """The guests' domains that are one of these or lie below one."""
-    if not domains:
-        return []
-    known = EventGuest.objects.order_by().values_list("domain", flat=True).distinct()
-    return [domain for domain in known if domain and not set(addresses.with_parents(domain)).isdisjoint(domains)]
 
 
 def _read_blocked_again() -> bool:

@@ -77,6 +77,7 @@ class EmailMessage(TenantModel):
     is_sent = models.BooleanField(default=False, help_text="Whether the mailbox's owner wrote it.")
     labels = models.JSONField(default=list, help_text="Those that matter, in our words: inbox, sent, important.")
     verdict = models.TextField(choices=Verdict, default=Verdict.EXCHANGE)
+    automatic = models.TextField(blank=True, help_text="Why no person wrote it: auto_reply, list or invitation.")
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -219,6 +219,7 @@ def _write(
             "sent_at": copy.sent_at,
             "is_sent": copy.is_sent,
             "labels": list(copy.labels),
+            "automatic": copy.automatic,
             "verdict": str(judged[copy.external_id]),
             "updated_at": now,
         }

@@ -1,15 +1,16 @@
 """Which messages are to be read: the questions a mailbox is asked, and their answers, which are ids alone."""
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from integrations import runs
-from integrations.contract import MailQuery, MailRef
+from integrations.contract import MailAdapter, MailQuery, MailRef
 from integrations.email.mailbox import Mailbox
 from integrations.email.models import EmailMessage, MailSearch, MailToRead
 from integrations.models import SyncRun, SyncState
@@ -20,6 +21,13 @@ Purpose = MailSearch.Purpose
 
 GAP_MARGIN = timedelta(days=1)
 """Mail may reach a mailbox a while after its time."""
+
+
+class People(NamedTuple):
+    """Whose mail is looked for."""
+
+    addresses: Sequence[str]
+    domains: Sequence[str]
 
 
 def begin(mailbox: Mailbox) -> None:
@@ -36,7 +44,7 @@ def begin(mailbox: Mailbox) -> None:
     since = max(horizon, state.last_success_at - GAP_MARGIN) if state.last_success_at else horizon
     with transaction.atomic():
         MailSearch.objects.filter(state=state, listed_at__isnull=True).exclude(purpose=Purpose.CONTACT).delete()
-        ask(mailbox, Purpose.GAP if is_gap else Purpose.FIRST, since)
+        ask(state, mailbox.adapter, Purpose.GAP if is_gap else Purpose.FIRST, since, everybody())
         if is_gap:
             stored = EmailMessage.objects.filter(state=state, sent_at__gte=since)
             _to_read(state, [MailRef(*row) for row in stored.values_list("external_id", "thread__external_id")])
@@ -47,21 +55,18 @@ def begin(mailbox: Mailbox) -> None:
 
 
 def ask(
-    mailbox: Mailbox,
-    purpose: Purpose,
+    state: SyncState,
+    adapter: MailAdapter,
+    purpose: MailSearch.Purpose,
     since: datetime,
-    emails: Collection[str] | None = None,
-    domains: Collection[str] | None = None,
+    people: People,
     about: str = "",
-) -> None:
-    """Put questions about these people, or without them about everybody known, to a mailbox: rows to be listed."""
-    if emails is None or domains is None:
-        emails, domains = everybody()
-    if not emails and not domains:
-        return
-    state = mailbox.held.state
-    queries = mailbox.adapter.queries(mailbox.scopes, emails, domains, since)
-    MailSearch.objects.bulk_create(
+) -> int:
+    """Put questions about these people to a mailbox, as rows to be listed; returns how many."""
+    if not people.addresses and not people.domains:
+        return 0
+    scopes = state.integration.scopes
+    rows = [
         MailSearch(
             company_id=state.company_id,
             state=state,
@@ -71,22 +76,24 @@ def ask(
             domains=list(query.domains),
             since=query.since,
         )
-        for query in queries
-    )
+        for query in adapter.queries(scopes, people.addresses, people.domains, since)
+    ]
+    return len(MailSearch.objects.bulk_create(rows))
 
 
-def everybody() -> tuple[Collection[str], Collection[str]]:
+def everybody() -> People:
     """The current company's contacts' addresses and the domains of firms it knows. Free mail is never among these.
 
     An address below such a domain is not listed besides it.
     """
     owned = OrganizationDomain.objects.order_by("domain").values_list("domain", flat=True)
-    domains = {domain for domain in owned if not addresses.is_free_mail(domain)}
+    domains = [domain for domain in owned if not addresses.is_free_mail(domain)]
     emails = PersonAddress.objects.order_by("email").values_list("email", flat=True)
-    return [email for email in emails if not _is_below(email, domains)], sorted(domains)
+    return People([email for email in emails if not is_below(email, domains)], domains)
 
 
-def _is_below(email: str, domains: Collection[str]) -> bool:
+def is_below(email: str, domains: Collection[str]) -> bool:
+    """Whether whoever asks for these domains finds the address too."""
     return any(name in domains for name in addresses.with_parents(email.rpartition("@")[2]))
 
 
