@@ -44,7 +44,7 @@ MAX_PARTIES = 1000
 MAX_MAILBOX = 500
 """Characters of one mailbox with its name: longer is junk, and slow to read."""
 
-MAX_HEADER = 200_000
+MAX_HEADER = 100_000
 MAX_NAME = 200
 MAX_SUBJECT = 500
 MAX_ID = 1000
@@ -187,16 +187,22 @@ def _pieces(value: str) -> Iterator[str]:
     itself one, and not quoted, gets quotes: otherwise it would be read as the address.
     """
     tokens: list[str] = []
+    has_address = False
     for kind, text in _tokens(" ".join(value.split())):
         if kind == "end":
             yield from _piece(tokens)
-            tokens = []
-        elif kind == "angle" and any("@" in token for token in tokens if token[0] not in '"('):
-            name = "".join(tokens).rpartition(":")[2]
-            tokens = ['"', re.sub(r'[\\"()]', "", name).strip(), '" ', text]
+            tokens, has_address = [], False
+        elif kind == "angle" and has_address:
+            tokens = ['"', _as_name("".join(tokens)), '" ', text]
         else:
             tokens.append(text)
+            has_address = has_address or (kind in {"text", "angle"} and "@" in text)
     yield from _piece(tokens)
+
+
+def _as_name(text: str) -> str:
+    """What stands in front of an address, fit to be quoted; a group's name is none of it."""
+    return re.sub(r'[\\"()]', "", text.rpartition(":")[2]).strip()[:MAX_NAME]
 
 
 def _tokens(value: str) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 import re
 import threading
-import time
 from collections.abc import Mapping
+from time import monotonic
 
 import structlog
 
@@ -36,17 +36,12 @@ class Certificates:
         """The certificates, asked for again where they are out of date or hold no such key; old ones where Google does
         not answer."""
         with self._lock:
-            now = time.monotonic()
+            now = monotonic()
             is_wanting = now >= self._good_until or key_id not in self._known
             if is_wanting and now - self._tried_at >= UNKNOWN_KEY_EVERY:
                 self._tried_at = now
                 self._fetch(now, reach)
             return self._known
-
-    def forget(self) -> None:
-        """As in a new process."""
-        with self._lock:
-            self._known, self._good_until, self._tried_at = {}, 0.0, -UNKNOWN_KEY_EVERY
 
     def _fetch(self, now: float, reach: Reach) -> None:
         try:

@@ -74,8 +74,8 @@ MAIL_MESSAGES: tuple[tuple[str, Meaning], ...] = (
         "pubsub",
         (
             BadConfig,
-            "Gmail may not publish to this installation's topic: in its permissions, give "
-            "gmail-api-push@system.gserviceaccount.com the role Pub/Sub Publisher.",
+            "Gmail may not publish to this installation's topic, or there is none of that name: in the permissions of "
+            "GOOGLE_PUBSUB_TOPIC, give gmail-api-push@system.gserviceaccount.com the role Pub/Sub Publisher.",
         ),
     ),
     ("topicname", (BadConfig, "GOOGLE_PUBSUB_TOPIC is no topic of the Google Cloud project of this installation.")),
