@@ -45,12 +45,16 @@ class Key:
 
 
 @cache
-def keys() -> list[Key]:
-    """Two keys, made once per process: providers publish the next one before they sign with it."""
-    privates = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
-    return [
-        Key(hashlib.sha256(str(key.public_key().public_numbers().n).encode()).hexdigest()[:40], key) for key in privates
-    ]
+def key(number: int) -> Key:
+    """The key of a number, made once per process."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = hashlib.sha256(str(private.public_key().public_numbers().n).encode()).hexdigest()[:40]
+    return Key(name, private)
+
+
+def keys(first: int = 0) -> list[Key]:
+    """Two keys: providers publish the next one before they sign with it."""
+    return [key(first), key(first + 1)]
 
 
 def base64url(raw: bytes) -> str:
@@ -58,11 +62,11 @@ def base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def sign(claims: dict[str, Any]) -> str:
-    """A JWT, RS256, by the current key."""
-    key = keys()[0]
-    pem = key.private.private_bytes(
+def sign(claims: dict[str, Any], signer: Key | None = None) -> str:
+    """A JWT, RS256, by the first key unless another is given."""
+    used = signer or key(0)
+    pem = used.private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    signed: bytes = google_jwt.encode(crypt.RSASigner.from_string(pem, key.kid), claims)
+    signed: bytes = google_jwt.encode(crypt.RSASigner.from_string(pem, used.kid), claims)
     return signed.decode()

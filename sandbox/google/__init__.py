@@ -54,7 +54,7 @@ def account_of(world: World, request: Request) -> str:
 
 
 def overview(world: World) -> Sequence[Table]:
-    """Accounts with their calendars and grants, and the push channels."""
+    """Accounts with their calendars, mail and grants, and what is watched."""
     google = google_of(world)
     accounts = []
     for account in google.accounts.values():
@@ -63,14 +63,19 @@ def overview(world: World) -> Sequence[Table]:
         names = ", ".join(
             f"{one.summary} ({one.access[account.email]}, {one.last_number} changes)" for one in calendars
         )
-        accounts.append([account.name, account.email, names, ", ".join(clients) or "none"])
+        mails = str(len(google.post.mailboxes[account.email].messages))
+        accounts.append([account.name, account.email, names, mails, ", ".join(clients) or "none"])
     open_channels = [
         [one["calendar_id"], one["address"], str(one["number"]), "live" if one["is_live"] else "expired"]
         for one in google.pushes.listing()
     ]
+    watches = [
+        [one["account"], one["topic"], "live" if one["is_live"] else "expired"] for one in google.pubsub.listing()
+    ]
     return [
-        Table("Google accounts", ("Name", "Address", "Calendars", "Linked to"), accounts),
+        Table("Google accounts", ("Name", "Address", "Calendars", "Mails", "Linked to"), accounts),
         Table("Google push channels", ("Calendar", "Sends to", "Last message", "State"), open_channels),
+        Table("Gmail watches", ("Mailbox", "Topic", "State"), watches),
     ]
 
 

@@ -15,13 +15,15 @@ from sandbox.google.scopes import EMAIL, OPENID, PROFILE
 from sandbox.google.state import Account, google_of
 from sandbox.google.tokens import ACCESS_SECONDS
 from sandbox.providers import Call
-from sandbox.signing import base64url, keys, sign
+from sandbox.signing import Key, base64url, keys, sign
 
 ISSUER = "https://accounts.google.com"
 PICTURE = "https://lh3.googleusercontent.com/a/default"
 
 
-def id_token(account: Account, client_id: str, scopes: list[str], access_token: str, nonce: str, now: datetime) -> str:
+def id_token(
+    account: Account, client_id: str, scopes: list[str], access_token: str, nonce: str, now: datetime, signer: Key
+) -> str:
     """The ID token that goes with an access token."""
     claims: dict[str, Any] = {
         "iss": ISSUER,
@@ -40,7 +42,7 @@ def id_token(account: Account, client_id: str, scopes: list[str], access_token: 
         claims |= names(account) | {"picture": PICTURE}
     if nonce:
         claims["nonce"] = nonce
-    return sign(claims)
+    return sign(claims, signer)
 
 
 def names(account: Account) -> dict[str, str]:
@@ -52,12 +54,19 @@ def names(account: Account) -> dict[str, str]:
 
 def pem_certs(call: Call) -> Response:
     """/oauth2/v1/certs: certificates by key id."""
-    return errors.reply({key.kid: key.certificate for key in keys()})
+    return published({key.kid: key.certificate for key in keys(google_of(call.world).signing_key)})
 
 
 def jwk_certs(call: Call) -> Response:
     """/oauth2/v3/certs: a JWK set."""
-    return errors.reply({"keys": [key.jwk for key in keys()]})
+    return published({"keys": [key.jwk for key in keys(google_of(call.world).signing_key)]})
+
+
+def published(content: dict[str, Any]) -> Response:
+    """Keys may be kept for hours."""
+    response = errors.reply(content)
+    response.headers["Cache-Control"] = "public, max-age=20000, must-revalidate, no-transform"
+    return response
 
 
 def userinfo(call: Call) -> Response:

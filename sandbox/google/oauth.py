@@ -17,6 +17,7 @@ from sandbox.google.scopes import OPENID, full_names
 from sandbox.google.state import Google, google_of
 from sandbox.google.tokens import ACCESS_SECONDS, Code, Token
 from sandbox.providers import Call
+from sandbox.signing import key
 
 DEAD = "Token has been expired or revoked."
 
@@ -157,7 +158,8 @@ def tokens_reply(google: Google, client_id: str, email: str, scopes: list[str], 
     }
     if OPENID in scopes:
         now = google.world.clock.now()
-        reply["id_token"] = id_token(google.accounts[email], client_id, scopes, access_token, nonce, now)
+        account, signer = google.accounts[email], key(google.signing_key)
+        reply["id_token"] = id_token(account, client_id, scopes, access_token, nonce, now, signer)
     return reply
 
 

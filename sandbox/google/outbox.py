@@ -2,21 +2,29 @@
 
 import heapq
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from threading import Condition
 from time import monotonic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Message:
-    """One push message, ready to send."""
+    """One push message. Messages of one ``channel_id`` go out in order.
+
+    ``headers`` are written at each try, ``is_wanted`` says before it whether anybody still listens, and ``next_try``
+    after it in how many seconds to try again: by the status, "unreachable" without one, and the tries before.
+    """
 
     channel_id: str
     address: str
     state: str
     number: int
-    headers: dict[str, str]
+    headers: Callable[[], dict[str, str]]
+    is_wanted: Callable[[], bool]
+    next_try: Callable[[int | str, int], float | None]
+    body: bytes = b""
 
 
 @dataclass

@@ -1,32 +1,22 @@
-"""Calendar's push channels and the threads that send their messages.
+"""Calendar's push channels and their messages.
 
 https://developers.google.com/workspace/calendar/api/guides/push
 """
 
 import hashlib
-import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
-import requests
-
-from sandbox.clock import iso
-from sandbox.google.outbox import Message, Outbox
+from sandbox.google.outbox import Message
+from sandbox.google.sender import Sender
 from sandbox.world import World
 
-THREADS = 4
 TRIES = 8
 FIRST_DELAY_SECONDS = 0.2
-SEND_SECONDS = 10.0
-LATE_SECONDS, REORDER_SECONDS = 1.0, 0.5
-ACCEPTED = frozenset({102, 200, 201, 202, 204})
 RETRIED = frozenset({500, 502, 503, 504, "unreachable"})
-
-logger = logging.getLogger("sandbox.push")
 
 
 @dataclass
@@ -59,30 +49,27 @@ class Channel:
 
 
 class Pushes:
-    """The channels and their outbox. The world's lock guards the channels."""
+    """The channels and their sender. The world's lock guards the channels."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.channels: dict[str, Channel] = {}
         self.is_sync_before_reply = False
-        self._outbox = Outbox()
-        self._threads: list[Thread] = []
+        self._sender = Sender(world, "sandbox-push")
 
     def reset(self) -> None:
         """No channels; messages not sent yet are thrown away."""
         self.channels.clear()
         self.is_sync_before_reply = False
-        self._outbox.clear()
+        self._sender.clear()
 
     def stop(self) -> None:
-        """End the sender threads."""
-        self._outbox.close()
-        for thread in self._threads:
-            thread.join()
+        """End the sender's threads."""
+        self._sender.stop()
 
     def pending(self) -> int:
         """Messages not finished yet."""
-        return self._outbox.pending()
+        return self._sender.pending()
 
     def announce(self, calendar_id: str, times: int = 1) -> None:
         """Something changed: ``exists`` to every live channel of the calendar."""
@@ -126,69 +113,17 @@ class Pushes:
         self.channels = {one["id"]: Channel(**one) for one in saved}
 
     def _enqueue(self, channel: Channel, state: str, number: int) -> None:
-        message = Message(channel.id, channel.address, state, number, headers(channel, state, number))
-        fault = self._world.faults.take("push", channel.account)
-        kind = fault.kind if fault else ""
-        if kind == "lost":
-            self._world.pushes.count("lost")
-            self._note(message, "lost")
-            return
-        self._start_threads()
-        delay = fault.seconds if fault else None
-        if kind == "late":
-            self._outbox.add(message, LATE_SECONDS if delay is None else delay, is_in_order=False)
-        elif kind == "reordered":
-            self._outbox.add(message, REORDER_SECONDS if delay is None else delay, is_in_order=False)
-        else:
-            for _ in range(2 if kind == "doubled" else 1):
-                self._outbox.add(message)
-
-    def _start_threads(self) -> None:
-        if not self._threads:
-            names = [f"sandbox-push-{number}" for number in range(THREADS)]
-            self._threads = [Thread(target=self._run, name=name, daemon=True) for name in names]
-            for thread in self._threads:
-                thread.start()
-
-    def _run(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            while (taken := self._outbox.take()) is not None:
-                lane, message, tries = taken
-                delay = None
-                try:
-                    delay = self._try(session, message, tries)
-                except Exception:
-                    logger.exception("push %s to channel %s failed", message.number, message.channel_id)
-                self._outbox.settle(lane, message, delay)
-
-    def _try(self, session: requests.Session, message: Message, tries: int) -> float | None:
-        """Send once. Returns the seconds to wait before the next try, None when done with the message."""
-        with self._world.lock:
-            channel = self.channels.get(message.channel_id)
-            if channel is None or not self._is_live(channel):
-                return None
-        status = post(session, message)
-        is_final = status not in RETRIED or tries + 1 >= TRIES
-        with self._world.lock:
-            self._world.pushes.count("retried" if tries else "sent")
-            if status in ACCEPTED:
-                self._world.pushes.count("accepted")
-            elif is_final:
-                self._world.pushes.count("refused")
-            self._note(message, status)
-        return None if is_final else FIRST_DELAY_SECONDS * 2**tries
-
-    def _note(self, message: Message, status: int | str) -> None:
-        self._world.pushes.note(
-            {
-                "channel": message.channel_id,
-                "number": message.number,
-                "state": message.state,
-                "status": status,
-                "at": iso(self._world.clock.now()),
-            }
+        sent = headers(channel, state, number)
+        message = Message(
+            channel_id=channel.id,
+            address=channel.address,
+            state=state,
+            number=number,
+            headers=lambda: sent,
+            is_wanted=lambda: channel.id in self.channels and self._is_live(self.channels[channel.id]),
+            next_try=next_try,
         )
+        self._sender.send(message, channel.account)
 
     def _is_live(self, channel: Channel) -> bool:
         return channel.expires_at > self._now_ms()
@@ -215,12 +150,6 @@ def headers(channel: Channel, state: str, number: int) -> dict[str, str]:
     return sent
 
 
-def post(session: requests.Session, message: Message) -> int | str:
-    """The receiver's status, or "unreachable"."""
-    try:
-        answer = session.post(
-            message.address, data=b"", headers=message.headers, timeout=SEND_SECONDS, allow_redirects=False
-        )
-    except requests.RequestException:
-        return "unreachable"
-    return answer.status_code
+def next_try(status: int | str, tries: int) -> float | None:
+    """Server errors are tried again, everything else is final."""
+    return FIRST_DELAY_SECONDS * 2**tries if status in RETRIED and tries + 1 < TRIES else None

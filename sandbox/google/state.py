@@ -8,6 +8,7 @@ from sandbox.clock import iso
 from sandbox.control import ControlError
 from sandbox.google.calendars import Calendar, restored
 from sandbox.google.mail.post import Post
+from sandbox.google.mail.pubsub import PubSub
 from sandbox.google.mail.quota import Meter
 from sandbox.google.push import Pushes
 from sandbox.google.tokens import Tokens
@@ -30,7 +31,7 @@ class Account:
 
 
 class Google:
-    """Accounts, grants, calendars, mailboxes and push channels. The world's lock guards it.
+    """Accounts, grants, calendars, mailboxes and what is pushed about them. The world's lock guards it.
 
     ``touched`` collects the calendars changed and not yet announced; ``era`` voids another world's sync tokens.
     """
@@ -43,6 +44,7 @@ class Google:
         self.pushes = Pushes(world)
         self.post = Post(world)
         self.quota = Meter(world.clock)
+        self.pubsub = PubSub(world)
         self.touched: list[str] = []
         self.era = world.clock.stamp()
 
@@ -54,22 +56,33 @@ class Google:
         self.pushes.reset()
         self.post.reset()
         self.quota.reset()
+        self.pubsub.reset()
         self.era = self.world.clock.stamp()
 
     def stop(self) -> None:
         """End the sender's threads."""
         self.pushes.stop()
+        self.pubsub.stop()
 
     def pending_pushes(self) -> int:
         """Messages not finished yet."""
-        return self.pushes.pending()
+        return self.pushes.pending() + self.pubsub.pending()
 
     def announce(self, *, is_silent: bool) -> None:
         """Push once for every change since the last call, or forget them."""
         touched, self.touched = self.touched, []
-        if not is_silent:
-            for calendar_id in touched:
-                self.pushes.announce(calendar_id)
+        mailboxes, self.post.touched = self.post.touched, []
+        if is_silent:
+            return
+        for calendar_id in touched:
+            self.pushes.announce(calendar_id)
+        for email in mailboxes:
+            self.pubsub.announce(email, self.post.mailboxes[email].history_id)
+
+    @property
+    def signing_key(self) -> int:
+        """The number of the key that signs now."""
+        return self.pubsub.signing_key
 
     def account(self, email: str) -> Account:
         """An account by address; ControlError if there is none."""
@@ -115,6 +128,7 @@ class Google:
             "tokens": self.tokens.dump(),
             "channels": self.pushes.dump(),
             "mail": self.post.dump(),
+            "pubsub": self.pubsub.dump(),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -125,6 +139,7 @@ class Google:
         self.tokens.load(saved["tokens"])
         self.pushes.load(saved["channels"])
         self.post.load(saved["mail"])
+        self.pubsub.load(saved["pubsub"])
 
 
 def google_of(world: World) -> Google:

@@ -9,6 +9,7 @@ from sandbox.control import ControlError, body_of, required
 from sandbox.google.mail.blocks import Block
 from sandbox.google.mail.mailbox import Mailbox
 from sandbox.google.mail.post import Alias
+from sandbox.google.mail.pubsub import MODES, Subscription
 from sandbox.google.state import Google, google_of
 from sandbox.providers import Control
 from sandbox.world import World
@@ -161,6 +162,62 @@ def read_quota(world: World, request: Request) -> Any:
     return google_of(world).quota.listing()
 
 
+def subscribe(world: World, request: Request) -> Any:
+    """{"topic", "endpoint", "audience"?, "service_account", "subscription"?}: where notices of a topic are pushed.
+
+    The audience is the endpoint unless given. Watches on topics without a subscription are refused.
+    """
+    body = body_of(request)
+    topic, endpoint = required(body, "topic"), required(body, "endpoint")
+    name = body.get("subscription") or f"{topic.replace('/topics/', '/subscriptions/')}-push"
+    audience = body.get("audience") or endpoint
+    made = Subscription(topic, name, endpoint, audience, required(body, "service_account"))
+    google_of(world).pubsub.subscriptions[topic] = made
+    return {"subscription": made.name}
+
+
+def pubsub_options(world: World, request: Request) -> Any:
+    """{"tokens"?: good or what is wrong with them, "history_as_text"?, "rotate"?: number of keys to go on by}.
+
+    By one key: the next is published already. By two or more: the one that signs then was never seen before.
+    """
+    google, body = google_of(world), body_of(request)
+    mode = body.get("tokens", google.pubsub.mode)
+    if mode not in MODES:
+        raise ControlError(f"tokens must be one of {', '.join(sorted(MODES))}")
+    google.pubsub.mode = mode
+    google.pubsub.is_text = bool(body.get("history_as_text", google.pubsub.is_text))
+    google.pubsub.signing_key += int(body.get("rotate", 0))
+    return {"tokens": mode, "signing_key": google.pubsub.signing_key}
+
+
+def push_mail(world: World, request: Request) -> Any:
+    """{"account", "times"?, "distinct"?, "history_id"?, "topic"?}: notices without a change or a watch.
+
+    The account may be unknown. Not distinct means one message, delivered so often.
+    """
+    google, body = google_of(world), body_of(request)
+    account, times = required(body, "account"), int(body.get("times", 1))
+    box = google.post.mailboxes.get(account)
+    history_id = int(body.get("history_id") or (box.history_id if box else 1))
+    subscription = google.pubsub.subscription(body.get("topic"))
+    is_distinct = body.get("distinct", True)
+    for _ in range(times if is_distinct else 1):
+        google.pubsub.publish(subscription, account, history_id, 1 if is_distinct else times)
+    return {"ok": True}
+
+
+def list_watches(world: World, request: Request) -> Any:
+    """Every watch, by account and client."""
+    return {"watches": google_of(world).pubsub.listing()}
+
+
+def expire_watches(world: World, request: Request) -> Any:
+    """{"account"?}: watches are over now."""
+    google_of(world).pubsub.expire(body_of(request).get("account"))
+    return {"ok": True}
+
+
 CONTROLS: dict[str, Control] = {
     "POST mail": put_mail,
     "GET mail": list_mail,
@@ -173,4 +230,9 @@ CONTROLS: dict[str, Control] = {
     "POST mail/forget_history": forget_history,
     "POST mail/quota": set_quota,
     "GET mail/quota": read_quota,
+    "POST mail/push": push_mail,
+    "GET mail/watches": list_watches,
+    "POST mail/watches/expire": expire_watches,
+    "POST pubsub": subscribe,
+    "POST pubsub/options": pubsub_options,
 }

@@ -1,6 +1,6 @@
 """The paths of the pretend Gmail."""
 
-from sandbox.google.mail import messages
+from sandbox.google.mail import messages, watches
 from sandbox.providers import Route
 
 PREFIX = "/google-gmail"
@@ -15,6 +15,8 @@ ROUTES = [
     Route("GET", f"{USER}/history", "gmail.users.history.list", messages.list_history),
     Route("GET", f"{USER}/labels", "gmail.users.labels.list", messages.list_labels),
     Route("GET", f"{USER}/labels/<label_id>", "gmail.users.labels.get", messages.get_label),
+    Route("POST", f"{USER}/watch", "gmail.users.watch", watches.watch),
+    Route("POST", f"{USER}/stop", "gmail.users.stop", watches.stop),
     Route("GET", f"{USER}/settings/sendAs", "gmail.users.settings.sendAs.list", messages.list_send_as),
     Route("GET", f"{USER}/settings/sendAs/<address>", "gmail.users.settings.sendAs.get", messages.get_send_as),
 ]
