@@ -2,8 +2,8 @@
 
 https://developers.google.com/workspace/gmail/api/guides/batch
 
-Only GET requests can be written. ``is_reading`` accepts nothing but what ``written`` writes, byte for byte, so no other
-way of reading the same bytes can find another request in them.
+Only GET requests can be written. ``asked`` accepts nothing but what ``written`` writes, byte for byte, so no other way
+of reading the same bytes can find another request in them.
 """
 
 import re
@@ -22,6 +22,7 @@ WHOLE = re.compile(
     rf"GET {PATH} HTTP/1\.1\r\n\r\n\r\n)+--{BOUNDARY}--\r\n",
     re.ASCII,
 )
+GETS = re.compile(rf"^GET ({PATH}) HTTP/1\.1\r$", re.ASCII | re.MULTILINE)
 WRITABLE = re.compile(PATH, re.ASCII)
 ANSWERED = re.compile(rb"\bread ?\+ ?(\d{1,6})>")
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
@@ -52,14 +53,15 @@ def written(paths: Sequence[str]) -> bytes:
     return "".join([*parts, f"--{BOUNDARY}--\r\n"]).encode()
 
 
-def is_reading(content_type: str, body: object) -> bool:
-    """Whether this is a batch of GET requests, as ``written`` makes it."""
+def asked(content_type: str, body: object) -> list[str]:
+    """The paths that a batch of GET requests asks for; none where it is anything else than ``written`` makes."""
     if content_type != CONTENT_TYPE or not isinstance(body, bytes):
-        return False
+        return []
     try:
-        return WHOLE.fullmatch(body.decode("ascii")) is not None
+        text = body.decode("ascii")
     except UnicodeDecodeError:
-        return False
+        return []
+    return GETS.findall(text) if WHOLE.fullmatch(text) else []
 
 
 def answers(content_type: str, body: bytes, count: int) -> list[Part | None]:

@@ -41,7 +41,8 @@ def is_allowed(request: requests.PreparedRequest) -> bool:
     if overrides:
         return overrides == [OVERRIDE] and headers[OVERRIDE] == "GET" and _is_tunnelled_get(url, headers, request.body)
     if _matches(BATCHES, url):
-        return not url.query and batch.is_reading(str(headers.get("content-type", "")), request.body)
+        paths = batch.asked(str(headers.get("content-type", "")), request.body)
+        return bool(paths) and not url.query and not any(_names_another_method(urlsplit(path).query) for path in paths)
     return _matches(POSTS, url)
 
 
