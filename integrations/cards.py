@@ -59,11 +59,13 @@ class Line:
     plan: Plan | None = None
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether nothing failed, and it goes on by itself at ``state.next_attempt_at``."""
+    def waits_for(self) -> str:
+        """Why it goes on by itself at ``state.next_attempt_at`` and not before; empty where it does not wait."""
         run, again_at = self.run, self.state.next_attempt_at
-        is_interrupted = run is not None and run.outcome == SyncRun.Outcome.INTERRUPTED
-        return is_interrupted and not self.state.last_error and again_at is not None and again_at > timezone.now()
+        if run is None or run.outcome != SyncRun.Outcome.INTERRUPTED or self.state.last_error:
+            return ""
+        label = providers.get(self.state.integration.provider).label
+        return run.error.replace("The provider", label) if again_at and again_at > timezone.now() else ""
 
 
 @dataclass(frozen=True)

@@ -89,12 +89,13 @@ def _plan(state: SyncState, asked: Collection[MailSearch]) -> Plan:
     left = to_read.count()
     sample = [MailRef(*row) for row in to_read.order_by("thread_id").values_list("external_id", "thread_id")[:SAMPLE]]
     units = adapter.cost(sample) * left / len(sample) if sample else 0
+    is_contacts = all(search.purpose == MailSearch.Purpose.CONTACT and search.about for search in asked)
     return Plan(
         is_listing=any(search.listed_at is None for search in asked),
         read=_read_since(state, min(search.created_at for search in asked)),
         left=left,
         minutes=math.ceil(units / adapter.units_per_minute),
-        about=tuple(sorted({search.about for search in asked} - {""})),
+        about=tuple(sorted({search.about for search in asked})) if is_contacts else (),
     )
 
 
