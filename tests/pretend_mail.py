@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,10 @@ from tests.pretend_google import Google, Json
 READ_MAIL = "https://www.googleapis.com/auth/gmail.readonly"
 MAIL_METADATA = "https://www.googleapis.com/auth/gmail.metadata"
 MAIL_SCOPES = ("openid", "https://www.googleapis.com/auth/userinfo.email", READ_MAIL)
+
+TOPIC = "projects/example/topics/gmail"
+SERVICE_ACCOUNT = "push@example.iam.gserviceaccount.com"
+SETTLE_SECONDS = 20
 
 
 @dataclass
@@ -42,6 +47,14 @@ class Mail:
         """Many mails between an account and its peers."""
         self.google.post("google/mail/bulk", account=account, count=count, peers=list(peers), **more)
 
+    def junk(self, account: str, known: str) -> dict[str, str]:
+        """One of every oddity from or to a known address; ids by names such as "spoofed_name" or "newsletter"."""
+        return self.google.post("google/mail/junk", account=account, known=known)["ids"]
+
+    def seed(self, account: str, *peers: str, **more: Any) -> list[str]:
+        """Conversations with peers, the same each time; their ids."""
+        return self.google.post("google/mail/seed", account=account, peers=list(peers), **more)["ids"]
+
     def delete(self, account: str, *ids: str, silent: bool = True) -> None:
         self.google.post("google/mail/delete", account=account, ids=list(ids), silent=silent)
 
@@ -60,6 +73,44 @@ class Mail:
     def forget_history(self, account: str) -> None:
         """Cursors given so far are too old."""
         self.google.post("google/mail/forget_history", account=account)
+
+    def subscribe(self, endpoint: str, audience: str = "") -> None:
+        """Let Pub/Sub push to ``endpoint`` (a live server's webhook address) from now on; faults are cancelled.
+
+        ``audience`` is what its tokens are for, the endpoint unless given.
+        """
+        self.google.http.delete(f"{self.google.url}/control/faults", timeout=20)
+        self._subscribe(endpoint, audience or endpoint)
+
+    def push(self, account: str, **more: Any) -> None:
+        """A notice without a change: ``times``, ``distinct`` (False repeats one message), ``history_id``.
+
+        The account may be one that nobody knows.
+        """
+        self.google.post("google/mail/push", account=account, **more)
+
+    def tokens(self, mode: str = "good", rotate: int = 0, **more: Any) -> None:
+        """What is wrong with the tokens of notices, such as "wrong_audience" (sandbox/google/mail/pubsub.py, MODES).
+
+        ``rotate`` goes on by so many keys: by one the next is published already, by two it was never seen before.
+        """
+        self.google.post("google/pubsub/options", tokens=mode, rotate=rotate, **more)
+
+    def watches(self) -> list[Json]:
+        """Every watch: ``account``, ``client_id``, ``topic``, ``expires_at`` (ms), ``is_live``."""
+        return self.google.get("google/mail/watches")["watches"]
+
+    def settle(self) -> None:
+        """Wait until every notice is done with."""
+        deadline = monotonic() + SETTLE_SECONDS
+        while self.google.get("idle")["pending"]:
+            assert monotonic() < deadline, "notices are still on their way"
+            sleep(0.02)
+
+    def _subscribe(self, endpoint: str, audience: str) -> None:
+        self.google.post(
+            "google/pubsub", topic=TOPIC, endpoint=endpoint, audience=audience, service_account=SERVICE_ACCOUNT
+        )
 
     def limit(self, units_per_minute: int | None, status: int = 403) -> None:
         """Google's own limit: 6,000 units unless set; None for none."""
@@ -111,9 +162,13 @@ class Mail:
 
 @pytest.fixture
 def mail(google: Google, settings: Settings, run_jobs: Callable[[], int]) -> Mail:
-    """The mailboxes of alice and bob in a fresh world, empty."""
+    """The mailboxes of alice and bob in a fresh world, empty; watches work, their notices are lost."""
     settings.PROVIDER_ORIGINS = {
         **settings.PROVIDER_ORIGINS,
         "https://gmail.googleapis.com": f"{google.url}/google-gmail",
     }
-    return Mail(google, run_jobs)
+    settings.GOOGLE_PUBSUB_TOPIC, settings.GOOGLE_PUBSUB_SERVICE_ACCOUNT = TOPIC, SERVICE_ACCOUNT
+    mail = Mail(google, run_jobs)
+    address = f"{settings.PUBLIC_URL}/webhooks/email-received"
+    mail._subscribe(address, address)
+    return mail

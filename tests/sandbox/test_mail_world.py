@@ -91,6 +91,35 @@ def test_a_raw_mail_is_shown_as_it_came(scene: Scene) -> None:
     assert "headers" not in get(gmail, bare, format="metadata")["payload"]
 
 
+def test_every_oddity_is_answered_as_the_schema_says(scene: Scene) -> None:
+    ids = scene.post("google/mail/junk", account=ALICE, known="gina@pension.example")["ids"]
+    gmail = scene.gmail(ALICE)
+    found = {name: get(gmail, message_id) for name, message_id in ids.items()}
+    assert [get(gmail, one, format="metadata")["id"] for one in ids.values()] == list(ids.values())
+    assert "headers" not in found["no_headers"]["payload"]
+    assert "From" not in headers(found["no_from"])
+    assert headers(found["junk_date"])["Date"] == "afnhz"
+    assert headers(found["spoofed_name"])["From"] == '"gina@pension.example" <mallory@evil.example>'
+    assert headers(found["twin_one"])["Message-ID"] == headers(found["twin_two"])["Message-ID"]
+    assert set(found["to_oneself"]["labelIds"]) >= {"SENT", "INBOX"}
+    assert "labelIds" not in found["unlabelled"]
+    assert headers(found["eight_bit"])["Subject"] == "Gr\ufffd\ufffde"
+
+
+def test_a_seed_tells_the_same_mail(scene: Scene) -> None:
+    told = []
+    for _ in range(2):
+        scene.post("reset")
+        scene.post("clock", set="2027-03-03T09:00:00Z")
+        scene.post("google/accounts", email=ALICE, name="Alice Ash")
+        ids = scene.post("google/mail/seed", account=ALICE, peers=[GINA, "hal@bank.example"], talks=5)["ids"]
+        stored = scene.get(f"google/mail?account={ALICE}")["messages"]
+        assert [one["id"] for one in stored] == ids
+        told.append([[value for name, value in one["headers"] if name in {"From", "Message-ID"}] for one in stored])
+    assert told[0] == told[1]
+    assert len(told[0]) > 5
+
+
 def test_an_invitation_and_a_file_are_parts(scene: Scene) -> None:
     order = {"from": GINA, "invitation": "BEGIN:VCALENDAR", "attachments": ["deck.pdf"], "html": "<b>x</b>"}
     payload = get(scene.gmail(ALICE), scene.mail(ALICE, order)[0])["payload"]

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Request
 
 from sandbox.clock import parse_instant
 from sandbox.control import ControlError, body_of, required
+from sandbox.google.mail import junk, talks
 from sandbox.google.mail.blocks import Block
 from sandbox.google.mail.mailbox import Mailbox
 from sandbox.google.mail.post import Alias
@@ -114,6 +115,29 @@ def bulk_mail(world: World, request: Request) -> Any:
     )
     google.post.put_block(box.email, block)
     return {"count": block.count, "total": len(box.messages)}
+
+
+def seed_mail(world: World, request: Request) -> Any:
+    """{"account", "peers", "talks"?, "days"?, "seed"?}: conversations, silently, the same for the same seed."""
+    google, body = google_of(world), body_of(request)
+    box, peers = box_of(google, body), [str(peer) for peer in body["peers"]]
+    if not peers:
+        raise ControlError("conversations need peers")
+    days, seed = float(body.get("days", 90)), str(body.get("seed", "1"))
+    told = talks.told(box.email, peers, int(body.get("talks", 10)), days, seed, world.clock.now())
+    ids = [google.post.put(box.email, order)[box.email] for order in told]
+    google.announce(is_silent=True)
+    return {"ids": ids}
+
+
+def junk_mail(world: World, request: Request) -> Any:
+    """{"account", "known"}: one of every oddity from or to somebody known, silently; the ids by the oddity's name."""
+    google, body = google_of(world), body_of(request)
+    box, now = box_of(google, body), world.clock.now()
+    made = junk.orders(box.email, required(body, "known"), now)
+    ids = {name: google.post.put(box.email, order)[box.email] for name, order in made.items()}
+    google.announce(is_silent=True)
+    return {"ids": ids}
 
 
 def set_aliases(world: World, request: Request) -> Any:
@@ -225,6 +249,8 @@ CONTROLS: dict[str, Control] = {
     "POST mail/relabel": relabel_mail,
     "POST mail/send_draft": send_draft,
     "POST mail/bulk": bulk_mail,
+    "POST mail/seed": seed_mail,
+    "POST mail/junk": junk_mail,
     "POST mail/aliases": set_aliases,
     "POST mail/options": set_options,
     "POST mail/forget_history": forget_history,
