@@ -13,17 +13,18 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from integrations.calendar.models import CalendarEvent
+from integrations.email.models import EmailMessage
 from integrations.models import Integration, SyncRun
-from lpxgp import demo_stage, demo_world, schedules
+from lpxgp import demo_mailboxes, demo_stage, demo_world, schedules
 from lpxgp.demo_browser import Browser, form_to, form_with
 from lpxgp.demo_stage import Stage, Stuck
 from relationships import demo as seed
 from relationships import demo_names, tenancy
 from relationships.management.commands.seed_demo import DEFAULT_PASSWORD
-from relationships.models import Company, Fund, Touchpoint, User
+from relationships.models import Company, FollowUp, Fund, Touchpoint, User
 
 WEB_PORT, SANDBOX_PORT = 8000, 9400
-START = "/oauth/start/google/calendar"
+LINKED = ("calendar", "email")
 CONNECTIONS = "/accounts/3rdparty/"
 
 
@@ -50,12 +51,13 @@ def run() -> int:
         with stage.open():
             company, anna = people()
             load_world(stage, company, anna)
-            if not Integration.unscoped.filter(user=anna, provider="google", sync_status="active").exists():
-                say("Linking Anna's Google Calendar through the sandbox's consent page")
-                link(sign_in(stage, anna), stage, anna)
+            for kind in LINKED:
+                if not Integration.unscoped.filter(user=anna, provider="google", integration_type=kind).exists():
+                    say(f"Linking Anna's Google {kind} through the sandbox's consent page")
+                    link(sign_in(stage, anna), stage, anna, kind)
             if not SocialAccount.objects.filter(user=anna, provider="microsoft").exists():
                 connect_microsoft(sign_in(stage, anna), stage, anna)
-            stage.wait(lambda: first_sync_is_done(anna), 120, "the first sync")
+            stage.wait(lambda: all(first_sync_is_done(anna, kind) for kind in LINKED), 120, "the first syncs")
             introduce(stage, company, anna, time.monotonic() - began)
             while True:
                 stage.check()
@@ -95,9 +97,13 @@ def load_world(stage: Stage, company: Company, anna: User) -> None:
     with tenancy.within(company.pk):
         cast = demo_world.cast_of(company, anna.email, Fund.objects.order_by("-vintage")[0].name)
     for colleague in cast.colleagues:
-        account = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
-        stage.control("google/accounts", **account, hd=colleague.email.partition("@")[2])
+        person = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
+        stage.control("google/accounts", **person, hd=colleague.email.partition("@")[2])
         stage.control("microsoft/accounts", upn=colleague.email, name=colleague.name)
+    mail_pushes = f"{stage.web}/webhooks/email-received/google"
+    stage.control(
+        "google/pubsub", topic=demo_stage.TOPIC, endpoint=mail_pushes, service_account=demo_stage.PUSH_ACCOUNT
+    )
     # Two whom sign-in has to refuse: a stranger, and a foreign tenant's account that claims Anna's address.
     stage.control("google/accounts", email="sam.stranger@elsewhere.example", name="Sam Stranger")
     stage.control("microsoft/accounts", upn="eve@elsewhere.example", name="Eve Impostor", mail=anna.email)
@@ -105,6 +111,8 @@ def load_world(stage: Stage, company: Company, anna: User) -> None:
     if not demo_stage.local().get(listing, params={"calendar": anna.email}, timeout=30).json()["events"]:
         for calendar, events in demo_world.by_calendar(cast, timezone.now()).items():
             stage.control("google/events", calendar=calendar, events=events, silent=True)
+        for account, mails in demo_mailboxes.by_mailbox(cast, timezone.now()).items():
+            stage.control("google/mail", account=account, messages=mails, silent=True)
     stage.control("google/events", calendar=anna.email, events=[demo_world.next_one(cast, timezone.now())])
 
 
@@ -117,9 +125,12 @@ def sign_in(stage: Stage, user: User) -> Browser:
     return browser
 
 
-def link(browser: Browser, stage: Stage, user: User) -> None:
-    """From the settings page over the consent page and back, as a person would. Raises Stuck."""
-    start = browser.get(f"{stage.web}{START}")
+def link(browser: Browser, stage: Stage, user: User, kind: str) -> None:
+    """From the settings page over the consent page and back, as a person would. ``kind`` is one of LINKED.
+
+    Raises Stuck.
+    """
+    start = browser.get(f"{stage.web}/oauth/start/google/{kind}")
     consent = browser.submit(start, form_to(start, ""))
     form = form_with(consent, "decision", "allow")
     back = browser.submit(consent, form, account=user.email, decision="allow")
@@ -137,18 +148,22 @@ def connect_microsoft(browser: Browser, stage: Stage, user: User) -> None:
         raise Stuck(f"Connecting Microsoft ended at {back.url} ({back.status}).")
 
 
-def first_sync_is_done(user: User) -> bool:
-    """Whether a sync of the user's calendars has ended well."""
-    return SyncRun.unscoped.filter(state__integration__user=user, outcome=SyncRun.Outcome.DONE).exists()
+def first_sync_is_done(user: User, kind: str) -> bool:
+    """Whether a sync of the user's calendars, or of the mailbox, has ended well."""
+    runs = SyncRun.unscoped.filter(state__integration__user=user, state__integration__integration_type=kind)
+    return runs.filter(outcome=SyncRun.Outcome.DONE).exists()
 
 
 def introduce(stage: Stage, company: Company, anna: User, seconds: float) -> None:
     """Say where to look and what to try."""
     meetings = Touchpoint.unscoped.filter(company=company, kind=Touchpoint.Kind.MEETING).count()
     events = CalendarEvent.unscoped.filter(company=company).count()
+    mails = EmailMessage.unscoped.filter(company=company, verdict=EmailMessage.Verdict.EXCHANGE).count()
+    owed = FollowUp.unscoped.filter(company=company, outcome=FollowUp.Outcome.OPEN).count()
     say(
         f"""
 {events} events were read, {meetings} of them are meetings with people the firm knows ({seconds:.0f} s).
+{mails} mails were exchanged with them; {owed} wait for an answer, ours or theirs.
 
   Open       {stage.web}/
   Log in     {anna.email}   password: {password()}
@@ -157,6 +172,7 @@ def introduce(stage: Stage, company: Company, anna: User, seconds: float) -> Non
 
 Try this
   - Today: the next meeting starts within the hour; its brief appears within a minute.
+  - Who owes whom: the answers that are due, with how long each side usually takes.
   - Integrations: what was read, which meetings were left out, and why.
   - Sign in as a colleague ({", ".join(other.email for other in colleagues(company, anna))})
     and connect a calendar yourself, in the browser.

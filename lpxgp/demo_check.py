@@ -18,15 +18,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.calendar.models import CalendarEvent
+from integrations.email.models import EmailMessage
 from integrations.models import Channel, Integration, SyncRun
 from lpxgp import demo, demo_stage
 from lpxgp.demo_browser import form_with
 from lpxgp.demo_stage import Stage, Stuck
 from relationships import demo as seed
-from relationships.models import Brief, Touchpoint, User
+from relationships.models import Brief, FollowUp, Touchpoint, User
 from webhooks.models import Attempt, Delivery, WebhookFailure
 
 WEBHOOK = "/webhooks/calendar-event"
+MAIL_WEBHOOK = "/webhooks/email-received/google"
 SYNCED_WITHIN = 30
 BRIEF_WITHIN = 90
 
@@ -76,12 +78,15 @@ class Check:
         """Raises Stuck, naming the step."""
         steps: tuple[Callable[[], None], ...] = (
             self.link_and_sync,
-            self.open_channel,
+            self.link_mail,
+            self.open_channels,
             self.follow_changes,
             self.reject_forgeries,
             self.fail_for_good,
             self.replay,
             self.lose_the_cursor,
+            self.follow_mail,
+            self.lose_mail_history,
             self.make_a_brief,
         )
         demo.load_world(self._stage, self._company, self._anna)
@@ -96,16 +101,29 @@ class Check:
 
     def link_and_sync(self) -> None:
         """Sign in, consent, and see the meetings of the first sync."""
-        demo.link(demo.sign_in(self._stage, self._anna), self._stage, self._anna)
-        self._stage.wait(lambda: demo.first_sync_is_done(self._anna), SYNCED_WITHIN, "the first sync")
+        demo.link(demo.sign_in(self._stage, self._anna), self._stage, self._anna, "calendar")
+        self._stage.wait(lambda: demo.first_sync_is_done(self._anna, "calendar"), SYNCED_WITHIN, "the first sync")
         if not self._meetings().exists():
             raise Stuck("The first sync found no meeting.")
 
-    def open_channel(self) -> None:
-        """Pushes come, once the provider has promised them and we have taken its first message."""
+    def link_mail(self) -> None:
+        """The mailbox is a grant of its own; see who wrote to whom, and who owes an answer."""
+        demo.link(demo.sign_in(self._stage, self._anna), self._stage, self._anna, "email")
+        self._stage.wait(
+            lambda: demo.first_sync_is_done(self._anna, "email"), SYNCED_WITHIN, "the mailbox's first sync"
+        )
+        if not self._mails().exists() or not self._owed().exists():
+            raise Stuck("The first sync found no mail, or nobody who owes an answer.")
+
+    def open_channels(self) -> None:
+        """Pushes come, once the provider has promised them and we have taken its first messages."""
         live = Channel.unscoped.filter(integration__user=self._anna, state=Channel.State.LIVE)
-        self._stage.wait(live.exists, SYNCED_WITHIN, "a live push channel")
-        self._stage.wait(Delivery.objects.exists, SYNCED_WITHIN, "the channel's first message")
+        for kind in demo.LINKED:
+            mine = live.filter(integration__integration_type=kind)
+            self._stage.wait(mine.exists, SYNCED_WITHIN, f"a live push channel of the {kind}")
+        for webhook_type in ("calendar-event", "email-received"):
+            first = Delivery.objects.filter(webhook_type=webhook_type)
+            self._stage.wait(first.exists, SYNCED_WITHIN, f"the first {webhook_type}")
 
     def follow_changes(self) -> None:
         """A new, a moved and a cancelled meeting arrive by push."""
@@ -128,7 +146,10 @@ class Check:
 
     def reject_forgeries(self) -> None:
         """Who does not know the channel's secret gets 401 and leaves no delivery behind."""
-        channel = Channel.unscoped.filter(integration__user=self._anna, state=Channel.State.LIVE).latest("created_at")
+        channel = Channel.unscoped.filter(
+            integration__user=self._anna, integration__integration_type="calendar", state=Channel.State.LIVE
+        ).latest("created_at")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
         before = Delivery.objects.count()
         for token in ("forged", ""):
             headers = {
@@ -139,11 +160,20 @@ class Check:
                 "X-Goog-Channel-Token": token,
             }
             answer = demo_stage.local().post(f"{self._stage.web}{WEBHOOK}", headers=headers, timeout=10)
-            if answer.status_code != 401:
-                raise Stuck(f"A forged push was answered {answer.status_code}.")
-            self._rejected += 1
+            self._refused(answer)
+        unsigned = {"message": {"data": "e30=", "messageId": "1"}, "subscription": "projects/x/subscriptions/x"}
+        for authorization in ("", "Bearer forged"):
+            headers = {"Authorization": authorization}
+            self._refused(
+                demo_stage.local().post(f"{self._stage.web}{MAIL_WEBHOOK}", json=unsigned, headers=headers, timeout=10)
+            )
         if Delivery.objects.count() != before:
             raise Stuck("A forged push was stored.")
+
+    def _refused(self, answer: requests.Response) -> None:
+        if answer.status_code != 401:
+            raise Stuck(f"A forged push was answered {answer.status_code}.")
+        self._rejected += 1
 
     def fail_for_good(self) -> None:
         """The provider refuses the calendar: the push that announced a change ends as a failure for staff."""
@@ -181,6 +211,46 @@ class Check:
         self._stage.wait(cancelled.exists, SYNCED_WITHIN, "the deletion to be found")
         self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
 
+    def follow_mail(self) -> None:
+        """An LP answers: the mail arrives by push, and what was owed is no longer."""
+        owed = self._owed().filter(side=FollowUp.Side.THEIRS, user=self._anna).select_related("touchpoint")
+        waiting = owed.latest("since_at")
+        copy = EmailMessage.unscoped.filter(unique_key=waiting.touchpoint.unique_key, is_sent=True).latest("sent_at")
+        contact = waiting.touchpoint.guests[0]["email"]
+        answer = {
+            "from": contact,
+            "to": [self._anna.email],
+            "subject": f"Re: {copy.subject}",
+            "message_id": "<democheck.answer@mail.demo.example>",
+            "in_reply_to": f"<{copy.message_id}>",
+            "references": f"<{copy.message_id}>",
+        }
+        self._stage.control("google/mail", account=self._anna.email, messages=[answer])
+        arrived = self._mails().filter(thread_key=waiting.touchpoint.thread_key, is_outgoing=False)
+        self._stage.wait(
+            arrived.filter(occurred_at__gt=waiting.since_at).exists, SYNCED_WITHIN, "the answer to arrive by push"
+        )
+        answered = FollowUp.unscoped.filter(pk=waiting.pk, outcome=FollowUp.Outcome.ANSWERED)
+        self._stage.wait(answered.exists, SYNCED_WITHIN, "the follow-up to be closed")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
+
+    def lose_mail_history(self) -> None:
+        """The provider forgets the mailbox's history: the gap is read again, and a mail of it found."""
+        self._stage.control("google/mail/forget_history", account=self._anna.email)
+        contact = self._mails().latest("occurred_at").guests[0]["email"]
+        late = {"from": contact, "to": [self._anna.email], "subject": "While you were away"}
+        self._stage.control("google/mail", account=self._anna.email, messages=[late])
+        gap = SyncRun.unscoped.filter(
+            state__integration__user=self._anna,
+            state__resource_type="mailbox",
+            kind=SyncRun.Kind.FULL,
+            outcome=SyncRun.Outcome.DONE,
+        )
+        self._stage.wait(gap.exists, SYNCED_WITHIN, "the gap to be read")
+        found = EmailMessage.unscoped.filter(company=self._company, subject="While you were away")
+        self._stage.wait(found.exists, SYNCED_WITHIN, "the mail of the gap")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
+
     def make_a_brief(self) -> None:
         """The meeting within the hour gets its brief from the sweep."""
         briefs = Brief.unscoped.filter(company=self._company)
@@ -192,7 +262,9 @@ class Check:
         return {
             "linked": [f"{one.provider}/{one.integration_type}" for one in linked],
             "events": CalendarEvent.unscoped.filter(company=self._company).count(),
-            "touchpoints": self._meetings().count(),
+            "messages": EmailMessage.unscoped.filter(company=self._company).count(),
+            "touchpoints": self._meetings().count() + self._mails().count(),
+            "follow_ups": FollowUp.unscoped.filter(company=self._company).count(),
             "briefs": Brief.unscoped.filter(company=self._company).count(),
             "webhooks": {
                 "received": Delivery.objects.count(),
@@ -208,6 +280,12 @@ class Check:
         return Touchpoint.unscoped.filter(
             company=self._company, kind=Touchpoint.Kind.MEETING, cancelled_at__isnull=True
         )
+
+    def _mails(self) -> QuerySet[Touchpoint]:
+        return Touchpoint.unscoped.filter(company=self._company, kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=True)
+
+    def _owed(self) -> QuerySet[FollowUp]:
+        return FollowUp.unscoped.filter(company=self._company, outcome=FollowUp.Outcome.OPEN)
 
     def _coming(self) -> list[Planned]:
         """Anna's own single meetings from tomorrow on, in order: her copy and the meeting it became."""

@@ -26,10 +26,13 @@ ORIGINS = {
     "https://oauth2.googleapis.com": "google-oauth2",
     "https://www.googleapis.com": "google-apis",
     "https://openidconnect.googleapis.com": "google-openid",
+    "https://gmail.googleapis.com": "google-gmail",
     "https://login.microsoftonline.com": "microsoft-login",
     "https://graph.microsoft.com": "microsoft-graph",
 }
 BAD = re.compile(r'"level": "(warning|error|critical)"|"Failed |Traceback|Error')
+TOPIC = "projects/lpxgp-demo/topics/gmail"
+PUSH_ACCOUNT = "push@lpxgp-demo.iam.gserviceaccount.com"
 POLL = 0.1
 STOP_WITHIN = 25.0
 
@@ -55,6 +58,8 @@ def enter(command: str, folder: Path, web_port: int, sandbox_port: int) -> None:
         "PROVIDER_ORIGINS": json.dumps({real: f"{sandbox}/{path}" for real, path in ORIGINS.items()}),
         "GOOGLE_CLIENT_ID": "demo.apps.googleusercontent.com",
         "GOOGLE_CLIENT_SECRET": "demo-secret",
+        "GOOGLE_PUBSUB_TOPIC": TOPIC,
+        "GOOGLE_PUBSUB_SERVICE_ACCOUNT": PUSH_ACCOUNT,
         "GOOGLE_SIGNIN_CLIENT_ID": "demo-sign-in.apps.googleusercontent.com",
         "GOOGLE_SIGNIN_CLIENT_SECRET": "demo-secret",
         "MICROSOFT_SIGNIN_CLIENT_ID": "demo-sign-in",
