@@ -4,12 +4,18 @@ from django.urls import path
 
 from integrations import views
 from integrations.calendar import views as calendar_views
+from integrations.email import views as email_views
 
 app_name = "integrations"
 
 urlpatterns = [
     path("settings/integrations/", views.settings_page, name="settings"),
     path("settings/integrations/events/", calendar_views.events, name="events"),
+    path("settings/integrations/mail/", email_views.mail, name="mail"),
+    path("settings/integrations/mail/<uuid:pk>/", email_views.message, name="message"),
+    path("settings/integrations/mail/<uuid:pk>/save/", email_views.save, name="save_mail"),
+    path("settings/integrations/saved-mail/", email_views.saved_mails, name="saved_mails"),
+    path("settings/integrations/saved-mail/<uuid:pk>/", email_views.saved_mail, name="saved_mail"),
     path("settings/integrations/<uuid:pk>/card/", views.card, name="card"),
     path("settings/integrations/<uuid:pk>/sync/", views.sync_now, name="sync"),
     path("settings/integrations/<uuid:pk>/pause/", views.pause, name="pause"),

@@ -32,6 +32,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (Verdict.AUTOMATIC.label, "Out-of-office notes and other automatic replies are no exchange."),
     (Verdict.LIST.label, "What goes to many at once is no exchange."),
     (Verdict.HIDDEN.label, "It is kept, and shown nowhere but here."),
+    (Verdict.UNKNOWN.label, "It was stored while somebody was. Add the contact again, and it counts again."),
     (Verdict.EXCHANGE.label, "All other mail counts: from, to or in copy to a contact or a firm you know."),
 )
 

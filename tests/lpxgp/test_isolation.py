@@ -14,9 +14,10 @@ from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
+from integrations.email.models import EmailMessage, EmailThread, SavedMail
 from integrations.models import Integration, SyncState
 from relationships import tenancy
-from relationships.models import Person, Task, Touchpoint, User
+from relationships.models import BlockRule, FollowUp, Person, Task, Touchpoint, User
 from tests.lpxgp.addresses import Address, addresses
 
 Row = Callable[[User], dict[str, Any]]
@@ -42,6 +43,20 @@ def task(alice: User) -> dict[str, Any]:
     return {"pk": Task.unscoped.create(company=alice.company, assignee=alice, title="Send the deck").pk}
 
 
+def follow_up(alice: User) -> dict[str, Any]:
+    at = timezone.now()
+    owed = FollowUp.unscoped.create(
+        company=alice.company, user=alice, touchpoint_id=meeting(alice)["pk"], side="ours", since_at=at, due_at=at
+    )
+    return {"pk": owed.pk}
+
+
+def rule(alice: User) -> dict[str, Any]:
+    return {
+        "pk": BlockRule.unscoped.create(company=alice.company, user=alice, kind="domain", value="private.example").pk
+    }
+
+
 def integration(alice: User) -> dict[str, Any]:
     linked = Integration.unscoped.create(
         company=alice.company,
@@ -58,15 +73,43 @@ def integration(alice: User) -> dict[str, Any]:
     return {"pk": linked.pk}
 
 
+def mail(alice: User) -> dict[str, Any]:
+    state = SyncState.unscoped.get(integration=integration(alice)["pk"])
+    thread = EmailThread.unscoped.create(company=alice.company, state=state, external_id="t1")
+    message = EmailMessage.unscoped.create(
+        company=alice.company,
+        state=state,
+        thread=thread,
+        external_id="m1",
+        unique_key="m1",
+        thread_key="m1",
+        subject="Fund III terms",
+        sent_at=timezone.now(),
+    )
+    return {"pk": message.pk}
+
+
+def saved_mail(alice: User) -> dict[str, Any]:
+    saved = SavedMail.unscoped.create(
+        company=alice.company, user=alice, unique_key="m1", sent_at=timezone.now(), encrypted_text=b""
+    )
+    return {"pk": saved.pk}
+
+
 ROWS: dict[str, Row] = {
     "integrations:card": integration,
     "integrations:choose": integration,
     "integrations:disconnect": integration,
     "integrations:history": integration,
+    "integrations:message": mail,
     "integrations:pause": integration,
     "integrations:resume": integration,
+    "integrations:save_mail": mail,
+    "integrations:saved_mail": saved_mail,
     "integrations:sync": integration,
+    "relationships:follow_up": follow_up,
     "relationships:person": person,
+    "relationships:rule": rule,
     "relationships:meeting": meeting,
     "relationships:task": task,
 }
