@@ -30,6 +30,7 @@ class Mail:
 
     google: Google
     run_jobs: Callable[[], int]
+    public_url: str
 
     def put(self, account: str, **fields: Any) -> str:
         """Put one mail into a mailbox, and its copies into those of other accounts it went to; its id.
@@ -77,10 +78,10 @@ class Mail:
     def subscribe(self, endpoint: str, audience: str = "") -> None:
         """Let Pub/Sub push to ``endpoint`` (a live server's webhook address) from now on; faults are cancelled.
 
-        ``audience`` is what its tokens are for, the endpoint unless given.
+        ``audience`` is what its tokens are for: the endpoint's path at PUBLIC_URL unless given.
         """
         self.google.http.delete(f"{self.google.url}/control/faults", timeout=20)
-        self._subscribe(endpoint, audience or endpoint)
+        self._subscribe(endpoint, audience or f"{self.public_url}{urlsplit(endpoint).path}")
 
     def push(self, account: str, **more: Any) -> None:
         """A notice without a change: ``times``, ``distinct`` (False repeats one message), ``history_id``.
@@ -162,13 +163,19 @@ class Mail:
 
 @pytest.fixture
 def mail(google: Google, settings: Settings, run_jobs: Callable[[], int]) -> Mail:
-    """The mailboxes of alice and bob in a fresh world, empty; watches work, their notices are lost."""
+    """The mailboxes of alice and bob in a fresh world, empty. Notices of watches on ``TOPIC`` are lost."""
     settings.PROVIDER_ORIGINS = {
         **settings.PROVIDER_ORIGINS,
         "https://gmail.googleapis.com": f"{google.url}/google-gmail",
     }
-    settings.GOOGLE_PUBSUB_TOPIC, settings.GOOGLE_PUBSUB_SERVICE_ACCOUNT = TOPIC, SERVICE_ACCOUNT
-    mail = Mail(google, run_jobs)
-    address = f"{settings.PUBLIC_URL}/webhooks/email-received"
+    mail = Mail(google, run_jobs, settings.PUBLIC_URL)
+    address = f"{settings.PUBLIC_URL}/webhooks/email-received/google"
     mail._subscribe(address, address)
+    return mail
+
+
+@pytest.fixture
+def watched_mail(mail: Mail, settings: Settings) -> Mail:
+    """The same, and the product is set up to watch mailboxes: what is linked from now on is."""
+    settings.GOOGLE_PUBSUB_TOPIC, settings.GOOGLE_PUBSUB_SERVICE_ACCOUNT = TOPIC, SERVICE_ACCOUNT
     return mail
