@@ -1,13 +1,18 @@
 """Whom the company, or one of its users, keeps out."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
-from django.db.models import Q
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
 
 from relationships import addresses
-from relationships.models import BlockRule
+from relationships.models import BlockRule, PersonAddress, Touchpoint, User
 from relationships.tenancy import current_company_id
 
 STRONGEST_FIRST = (BlockRule.Strength.NEVER.value, BlockRule.Strength.HIDE.value)
@@ -49,9 +54,64 @@ def find_rules(user_ids: Collection[uuid.UUID]) -> Blocked:
     rows = BlockRule.objects.filter(Q(user__in=user_ids) | Q(user=None), company_id=current_company_id()).values_list(
         "user_id", "kind", "value", "strength"
     )
+    # In this order "never" comes last, where two spellings of one mailbox have a rule each.
+    return _of_rows(rows.order_by("strength"))
+
+
+@dataclass(frozen=True)
+class Affected:
+    """What a rule would concern of what is known: touchpoints by kind, and the contacts whom it covers, by name."""
+
+    meetings: int
+    mails: int
+    people: Sequence[str]
+
+
+def affected(kind: str, value: str, user: User | None) -> Affected:
+    """What a rule on this address or domain concerns: of one user, or of the whole firm without one.
+
+    Expects ``value`` as a rule stores it. Needs ``tenancy.within``. Two queries.
+    """
+    rule = _of_rows([(None, kind, value, BlockRule.Strength.NEVER.value)])
+    domain = value.rpartition("@")[2]
+    domains = addresses.GMAIL_DOMAINS if domain in addresses.GMAIL_DOMAINS else {domain}
+    rows = Touchpoint.objects.filter(cancelled_at=None)
+    if user is not None:
+        held = Touchpoint.users.through._default_manager.filter(user=user)
+        rows = rows.filter(pk__in=held.values("touchpoint"))
+    # The database leaves few rows to look at; which of them are meant is told by the same rule that will keep them out.
+    named = reduce(or_, (Q(text__icontains=name) for name in domains))
+    found = rows.annotate(text=Cast("guests", TextField())).filter(named).order_by().values_list("kind", "guests")
+    kinds = Counter(
+        kind for kind, guests in found if any(rule.blocks(guest.get("email", ""), None) for guest in guests)
+    )
+    emails = reduce(or_, (Q(email__endswith=name) for name in domains))
+    people = PersonAddress.objects.filter(emails).order_by("person__display_name")
+    names = people.values_list("email", "person__display_name")
+    return Affected(
+        meetings=kinds[Touchpoint.Kind.MEETING.value],
+        mails=kinds[Touchpoint.Kind.EMAIL.value],
+        people=list(dict.fromkeys(name for email, name in names if rule.blocks(email, None))),
+    )
+
+
+def keep_out(kind: str, value: str, strength: str, user: User | None) -> BlockRule:
+    """Make the rule, for one user or for the whole firm, or change its strength. Needs ``tenancy.within``."""
+    # A changed rule counts as a new one: what is stored is looked at again.
+    rule, _ = BlockRule.objects.update_or_create(
+        company_id=current_company_id(),
+        user=user,
+        kind=kind,
+        value=value,
+        defaults={"strength": strength, "created_at": timezone.now()},
+    )
+    return rule
+
+
+def _of_rows(rows: Iterable[tuple[uuid.UUID | None, str, str, str]]) -> Blocked:
+    """From user, kind, value and strength. "never" overwrites "hide" where it comes after it."""
     keys, domains = {}, {}
-    # In this order "never" overwrites "hide", where two spellings of one mailbox have a rule each.
-    for user_id, kind, value, strength in rows.order_by("strength"):
+    for user_id, kind, value, strength in rows:
         if kind == BlockRule.Kind.DOMAIN:
             domains[user_id, value] = strength
         else:

@@ -49,7 +49,8 @@ def make(touchpoint_id: uuid.UUID) -> Brief | None:
     None as well for a meeting that was cancelled or deleted, and where another worker wrote the version first. What
     ``facts`` holds is described in ``relationships.facts``. Needs ``tenancy.within`` the meeting's company.
     """
-    touchpoint = Touchpoint.objects.filter(pk=touchpoint_id, kind=Touchpoint.Kind.MEETING, cancelled_at=None).first()
+    meetings = Touchpoint.objects.filter(kind=Touchpoint.Kind.MEETING, cancelled_at=None).select_related("company")
+    touchpoint = meetings.filter(pk=touchpoint_id).first()
     if touchpoint is None:
         return None
     newest = Brief.objects.filter(touchpoint=touchpoint).order_by("-version").first()

@@ -1,4 +1,4 @@
-"""What is known before a meeting, gathered from the company's own rows: ten queries at most, however many guests come.
+"""What is known before a meeting, from the company's own rows: eleven queries at most, however many guests come.
 
 The facts are plain values, for JSON; ids are strings, ``*_at`` are ISO 8601 in UTC, ``*_on`` are ISO dates, and what is
 unknown is "" or null::
@@ -7,6 +7,7 @@ unknown is "" or null::
      "colleagues": [name, ...],
      "guests": [{"email", "name", "response", "is_new", "person_id", "title", "assistant_of", "organization_id",
                  "organization",
+                 "last_contact": {"touchpoint_id", "kind", "title", "is_outgoing", "on"},    of any kind; or null
                  "last_meetings": [{"touchpoint_id", "kind", "title", "occurred_at"}, ...],     the newest three
                  "open_tasks": [{"task_id", "title", "due_on", "assignee"}, ...],
                  "notes": [{"note_id", "text", "outcome", "author", "created_at"}, ...]}, ...],   the newest three
@@ -14,7 +15,9 @@ unknown is "" or null::
                         "matches": [{"fund_id", "fund", "score", "summary", "scored_at"}, ...]}, ...],   best first
      "open_tasks": [{"task_id", "title", "due_on", "assignee"}, ...]}   of this meeting, with nobody above
 
-``is_new`` marks a guest who is no contact yet; ``score`` is a number from 0 to 100; ``outcome`` is in words.
+Of mail ``title`` is "": everybody in the firm reads a brief, and who may read a subject can change. ``on`` is the day
+in the company's zone; ``is_outgoing`` says whether a colleague wrote, null of what is no mail. ``is_new`` marks a
+guest who is no contact yet; ``score`` is a number from 0 to 100; ``outcome`` is in words.
 """
 
 import uuid
@@ -23,9 +26,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
 from relationships import addresses, matching
 from relationships.models import Match, Note, Organization, Person, Task, Touchpoint
@@ -54,6 +59,7 @@ def gather(touchpoint: Touchpoint) -> Facts:
     firms = {guest.organization_id for guest in guests} | {person.organization_id for person in people.values()}
     organizations = _organizations(touchpoint, firms - {None})
     tasks = _open_tasks(touchpoint, people)
+    last = _last_contacts(touchpoint, people)
     history = {
         "last_meetings": _last_meetings(touchpoint, people),
         "open_tasks": _by_person([*tasks, *_shared_tasks(touchpoint, people)], "with_person", _task),
@@ -62,7 +68,7 @@ def gather(touchpoint: Touchpoint) -> Facts:
     return {
         "meeting": _meeting(touchpoint),
         "colleagues": sorted(str(user) for user in touchpoint.users.all()),
-        "guests": [_guest(guest, people, organizations, history) for guest in _everybody(guests, people)],
+        "guests": [_guest(guest, people, organizations, last, history) for guest in _everybody(guests, people)],
         "organizations": _firms(organizations),
         "open_tasks": [_task(task) for task in tasks if task.with_person not in people],
     }
@@ -151,17 +157,29 @@ def _last_meetings(touchpoint: Touchpoint, people: Collection[uuid.UUID]) -> ByP
     return _by_person(newest, "person_id", lambda link: _past(link.touchpoint))
 
 
+def _last_contacts(touchpoint: Touchpoint, people: Collection[uuid.UUID]) -> ByPerson:
+    """The newest touchpoint of any kind with each, before this meeting and before now."""
+    links = Touchpoint.people.through._default_manager.filter(
+        person_id__in=people,
+        touchpoint__cancelled_at=None,
+        touchpoint__occurred_at__lt=min(touchpoint.occurred_at, timezone.now()),
+    )
+    newest = _newest_of_each(links, "touchpoint__occurred_at", "touchpoint_id", most=1).select_related("touchpoint")
+    zone = ZoneInfo(touchpoint.company.time_zone)
+    return _by_person(newest, "person_id", lambda link: _contact(link.touchpoint, zone))
+
+
 def _latest_notes(people: Collection[uuid.UUID]) -> ByPerson:
     links = Note.people.through._default_manager.filter(person_id__in=people)
     newest = _newest_of_each(links, "note__created_at", "note_id").select_related("note__author")
     return _by_person(newest, "person_id", lambda link: _note(link.note))
 
 
-def _newest_of_each(links: QuerySet[Any], time: str, tie: str) -> QuerySet[Any]:
-    """The NEWEST latest links of every person, the latest first, by one window."""
+def _newest_of_each(links: QuerySet[Any], time: str, tie: str, most: int = NEWEST) -> QuerySet[Any]:
+    """The latest links of every person, the latest first, by one window."""
     order = [F(time).desc(), F(tie).asc()]
     place = Window(RowNumber(), partition_by=F("person_id"), order_by=order)
-    return links.annotate(place=place).filter(place__lte=NEWEST).order_by("person_id", "place")
+    return links.annotate(place=place).filter(place__lte=most).order_by("person_id", "place")
 
 
 def _open_tasks(touchpoint: Touchpoint, people: Collection[uuid.UUID]) -> list[Any]:
@@ -191,6 +209,7 @@ def _guest(
     guest: Guest,
     people: Mapping[uuid.UUID, Person],
     organizations: Mapping[uuid.UUID, Organization],
+    last: ByPerson,
     history: Mapping[str, ByPerson],
 ) -> Facts:
     person = people.get(guest.person_id) if guest.person_id else None
@@ -205,6 +224,7 @@ def _guest(
         "assistant_of": str(person.assistant_of) if person and person.assistant_of else "",
         "organization_id": str(firm.pk) if firm else None,
         "organization": firm.name if firm else "",
+        "last_contact": next(iter(last.get(person.pk, [])), None) if person else None,
         **{what: rows.get(person.pk, []) if person else [] for what, rows in history.items()},
     }
 
@@ -217,6 +237,17 @@ def _meeting(touchpoint: Touchpoint) -> Facts:
         "all_day_on": touchpoint.all_day_on.isoformat() if touchpoint.all_day_on else None,
         "location": touchpoint.location,
         "join_url": touchpoint.join_url,
+    }
+
+
+def _contact(touchpoint: Touchpoint, zone: ZoneInfo) -> Facts:
+    day = touchpoint.all_day_on or touchpoint.occurred_at.astimezone(zone).date()
+    return {
+        "touchpoint_id": str(touchpoint.pk),
+        "kind": touchpoint.kind,
+        "title": "" if touchpoint.kind == Touchpoint.Kind.EMAIL else touchpoint.title,
+        "is_outgoing": touchpoint.is_outgoing,
+        "on": day.isoformat(),
     }
 
 

@@ -1,6 +1,7 @@
 """What members type into the pages over the domain."""
 
 import zoneinfo
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
@@ -8,7 +9,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from relationships.models import Note
+from relationships import addresses
+from relationships.models import BlockRule, CompanyDomain, Note, User
+
+MOST_DAYS_AHEAD = 730
 
 
 @cache
@@ -86,3 +90,87 @@ class ProfileForm(forms.Form):
         if len(meant) != 1:
             raise ValidationError("No such time zone. Choose one from the list, such as Europe/Zurich.")
         return meant[0]
+
+
+class UntilForm(forms.Form):
+    """The day until which a follow-up rests, or by which its task is due."""
+
+    on = forms.DateField(
+        label="Day",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"required": "Choose a day.", "invalid": "Choose a day, such as 2026-12-24."},
+    )
+
+    def clean_on(self) -> date:
+        """Refuses today and what has passed in the member's zone, and what nobody can mean."""
+        on: date = self.cleaned_data["on"]
+        if not timezone.localdate() < on < timezone.localdate() + timedelta(days=MOST_DAYS_AHEAD):
+            raise ValidationError("Choose a day after today, within two years.")
+        return on
+
+
+class SharingForm(forms.Form):
+    """Whether colleagues may read the subjects of one's mail."""
+
+    is_shared = forms.BooleanField(
+        label="Colleagues may read the subjects of my mail with contacts",
+        required=False,
+        help_text="Holds for past mail too. A mail's subject is shown to the firm once everybody of yours who wrote or "
+        "got it says so. Texts of mails are never shown to anybody.",
+    )
+
+
+class BlockForm(forms.Form):
+    """Whom to keep out. ``kind`` follows from what was typed: an address has an @."""
+
+    value = forms.CharField(
+        label="Address or domain",
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        help_text="Such as jane@pension.example, or pension.example for everybody there.",
+        error_messages={"required": "Type an address or a domain."},
+    )
+    strength = forms.ChoiceField(
+        label="How",
+        choices=[
+            (BlockRule.Strength.HIDE, "Hide: it stays stored, and nobody sees it"),
+            (BlockRule.Strength.NEVER, "Never take: it is not read, and what is stored is deleted"),
+        ],
+        initial=BlockRule.Strength.HIDE,
+        widget=forms.RadioSelect,
+    )
+    whose = forms.ChoiceField(
+        label="For whom",
+        choices=[("me", "For me"), ("firm", "For the whole firm")],
+        initial="me",
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        if not user.is_company_admin:
+            del self.fields["whose"]
+
+    def clean_value(self) -> str:
+        """The address or domain as a rule stores it. Refuses what covers nobody, and the firm's own people."""
+        typed = self.cleaned_data["value"].strip().removeprefix("@")
+        try:
+            value = addresses.normalize(typed) if "@" in typed else addresses.normalize_domain(typed)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        domain = value.rpartition("@")[2]
+        if not addresses.with_parents(domain):
+            raise ValidationError(f"{domain} is shared by many firms: give the firm's own domain below it.")
+        own = CompanyDomain.objects.filter(domain__in=addresses.with_parents(domain)).exists()
+        if own or User.objects.filter(company=self.user.company, email=value).exists():
+            raise ValidationError(f"{value} is your own firm's: mail among yourselves is never stored.")
+        return value
+
+    def clean(self) -> dict[str, Any]:
+        """Adds ``kind``, and ``of``: the user whom the rule holds for, or None."""
+        data = super().clean() or {}
+        if value := data.get("value"):
+            data["kind"] = BlockRule.Kind.ADDRESS.value if "@" in value else BlockRule.Kind.DOMAIN.value
+        data["of"] = None if data.get("whose") == "firm" else self.user
+        return data

@@ -366,7 +366,8 @@ class Touchpoint(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.title or self.get_kind_display()
+        # Staff see this text. Members' pages ask privacy.title_for.
+        return (not self.is_private and self.title) or self.get_kind_display()
 
 
 class Note(TenantModel):

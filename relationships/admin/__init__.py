@@ -10,7 +10,14 @@ from relationships.admin.contacts import (
     PersonAdmin,
 )
 from relationships.admin.firms import CompanyAdmin, CompanyDomainAdmin, UserAdmin
-from relationships.admin.history import BriefAdmin, BriefFailureAdmin, NoteAdmin, TaskAdmin, TouchpointAdmin
+from relationships.admin.history import (
+    BriefAdmin,
+    BriefFailureAdmin,
+    FollowUpAdmin,
+    NoteAdmin,
+    TaskAdmin,
+    TouchpointAdmin,
+)
 
 __all__ = [
     "BlockRuleAdmin",
@@ -18,6 +25,7 @@ __all__ = [
     "BriefFailureAdmin",
     "CompanyAdmin",
     "CompanyDomainAdmin",
+    "FollowUpAdmin",
     "FundAdmin",
     "MatchAdmin",
     "NoteAdmin",

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
+from django.db.models import Case, F, Value, When
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from relationships.admin.base import TenantAdmin
-from relationships.models import Brief, BriefFailure, Note, Task, Touchpoint
+from relationships.models import Brief, BriefFailure, FollowUp, Note, Task, Touchpoint
 
 
 def pretty(value: Any) -> SafeString:
@@ -21,15 +22,33 @@ def pretty(value: Any) -> SafeString:
 
 @admin.register(Touchpoint)
 class TouchpointAdmin(TenantAdmin):
+    """Staff read no subject of private mail, and cannot find it by one."""
+
     list_display = ("__str__", "kind", "occurred_at", "cancelled_at", "company")
     list_filter = ("company", "kind", ("cancelled_at", admin.EmptyFieldListFilter))
-    search_fields = ("title", "unique_key", "origin", "people__display_name", "organizations__name")
+    search_fields = ("open_title", "unique_key", "origin", "people__display_name", "organizations__name")
     search_help_text = "Title, person, organization, or the key of the real-world event"
     date_hierarchy = "occurred_at"
     autocomplete_fields = ("company", "people", "users", "organizations")
-    exclude = ("guests",)
+    exclude = ("guests", "answerers")
     formfield_overrides: ClassVar[Any] = {models.URLField: {"assume_scheme": "https"}}
-    readonly_fields = ("unique_key", "guests_read", "origin", "created_at", "updated_at")
+    readonly_fields = (
+        "unique_key",
+        "guests_read",
+        "thread_key",
+        "is_outgoing",
+        "is_private",
+        "origin",
+        "created_at",
+        "updated_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        title = Case(When(is_private=False, then=F("title")), default=Value(""), output_field=models.CharField())
+        return super().get_queryset(request).annotate(open_title=title)
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.exclude, "title") if obj and obj.is_private else self.exclude
 
     @admin.display(description="guests")
     def guests_read(self, touchpoint: Touchpoint) -> SafeString:
@@ -71,6 +90,17 @@ class ReadOnlyAdmin(TenantAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(FollowUp)
+class FollowUpAdmin(ReadOnlyAdmin):
+    """Who owes whom an answer: opened and closed by mail, snoozed and dismissed by its user."""
+
+    list_display = ("__str__", "user", "person", "outcome", "due_at", "snoozed_until", "closed_at", "company")
+    list_filter = ("company", "side", "outcome")
+    list_select_related = ("company", "user", "person")
+    search_fields = ("user__email", "user__name", "person__display_name")
+    date_hierarchy = "since_at"
 
 
 @admin.register(Brief)

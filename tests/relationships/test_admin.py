@@ -18,6 +18,7 @@ from relationships.models import (
     BriefFailure,
     Company,
     CompanyDomain,
+    FollowUp,
     Fund,
     Match,
     Note,
@@ -66,6 +67,9 @@ def fill(number: int) -> None:
     BriefFailure.unscoped.create(
         company=company, touchpoint=touchpoint, reason="Why", first_failed_at=AT, last_failed_at=AT
     )
+    FollowUp.unscoped.create(
+        company=company, user=user, person=person, touchpoint=touchpoint, side="ours", since_at=AT, due_at=AT
+    )
     BlockRule.unscoped.create(company=company, user=user, kind="domain", value="secret.example", created_at=AT)
 
 
@@ -76,7 +80,7 @@ def test_every_table_has_its_pages(as_staff: Client, model: type[Model]) -> None
     row = model._base_manager.first()
     assert row is not None
     assert as_staff.get(url(model, "change", row.pk)).status_code == 200
-    can_add = model not in {Brief, BriefFailure}
+    can_add = model not in {Brief, BriefFailure, FollowUp}
     assert as_staff.get(url(model, "add")).status_code == (200 if can_add else 403)
 
 
@@ -296,3 +300,41 @@ def test_facts_are_shown_as_people_read_them_and_escaped(as_staff: Client, acme:
 
 def test_members_do_not_get_in(as_alice: Client) -> None:
     assert as_alice.get(url(Person, "changelist")).status_code in {302, 403, 404}
+
+
+class TestPrivateMail:
+    """Staff find and read no subject that is its users' alone."""
+
+    @pytest.fixture
+    def mails(self, alice: User) -> list[Touchpoint]:
+        return [
+            Touchpoint.unscoped.create(
+                company=alice.company,
+                kind="email",
+                unique_key=title[0],
+                title=title,
+                occurred_at=AT,
+                is_private=is_private,
+            )
+            for title, is_private in (("Hush-hush offer", True), ("Open offer", False))
+        ]
+
+    def test_it_is_not_found_by_its_subject(self, as_staff: Client, mails: list[Touchpoint]) -> None:
+        field = {"app_label": "relationships", "model_name": "note", "field_name": "touchpoint"}
+        for page, asked in ((url(Touchpoint, "changelist"), {}), (reverse("admin:autocomplete"), field)):
+            text = as_staff.get(page, {"q": "offer", **asked}).content.decode()
+            assert "Open offer" in text
+            assert "Hush-hush" not in text
+        assert str(mails[0].pk) not in as_staff.get(url(Touchpoint, "changelist"), {"q": "hush-hush"}).content.decode()
+
+    def test_no_page_of_it_shows_its_subject(self, as_staff: Client, mails: list[Touchpoint]) -> None:
+        for page in ("change", "delete", "history"):
+            assert b"Hush-hush" not in as_staff.get(url(Touchpoint, page, mails[0].pk)).content
+        assert b"Open offer" in as_staff.get(url(Touchpoint, "change", mails[1].pk)).content
+
+    def test_saving_the_page_neither_opens_nor_empties_it(self, as_staff: Client, mails: list[Touchpoint]) -> None:
+        form = {"kind": "email", "occurred_at_0": "2026-03-03", "occurred_at_1": "09:00:00"}
+        sent = {**form, "is_private": "", "title": "Mine now"}
+        assert as_staff.post(url(Touchpoint, "change", mails[0].pk), sent).status_code == 302
+        mails[0].refresh_from_db()
+        assert (mails[0].title, mails[0].is_private, mails[0].occurred_at.day) == ("Hush-hush offer", True, 3)
