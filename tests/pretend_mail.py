@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from django import conf
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -30,7 +31,6 @@ class Mail:
 
     google: Google
     run_jobs: Callable[[], int]
-    public_url: str
 
     def put(self, account: str, **fields: Any) -> str:
         """Put one mail into a mailbox, and its copies into those of other accounts it went to; its id.
@@ -81,7 +81,7 @@ class Mail:
         ``audience`` is what its tokens are for: the endpoint's path at PUBLIC_URL unless given.
         """
         self.google.http.delete(f"{self.google.url}/control/faults", timeout=20)
-        self._subscribe(endpoint, audience or f"{self.public_url}{urlsplit(endpoint).path}")
+        self._subscribe(endpoint, audience or f"{conf.settings.PUBLIC_URL}{urlsplit(endpoint).path}")
 
     def push(self, account: str, **more: Any) -> None:
         """A notice without a change: ``times``, ``distinct`` (False repeats one message), ``history_id``.
@@ -168,7 +168,7 @@ def mail(google: Google, settings: Settings, run_jobs: Callable[[], int]) -> Mai
         **settings.PROVIDER_ORIGINS,
         "https://gmail.googleapis.com": f"{google.url}/google-gmail",
     }
-    mail = Mail(google, run_jobs, settings.PUBLIC_URL)
+    mail = Mail(google, run_jobs)
     address = f"{settings.PUBLIC_URL}/webhooks/email-received/google"
     mail._subscribe(address, address)
     return mail
