@@ -99,7 +99,7 @@ def _refs(items: Any) -> Iterator[MailRef]:
 
 def _young(http: requests.Session, mailbox: str, refs: Sequence[MailRef], since: datetime) -> tuple[MailRef, ...]:
     """The messages of a page without its stretches from before ``since``."""
-    places = [*range(0, len(refs), PROBE_EVERY), len(refs) - 1]
+    places = sorted({*range(0, len(refs), PROBE_EVERY), len(refs) - 1})
     query = urlencode({"format": "minimal", "fields": "id,internalDate"})
     parts = calls.send(
         http, [f"{calls.path(mailbox, 'messages', refs[place].external_id)}?{query}" for place in places]
