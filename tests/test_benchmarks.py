@@ -16,6 +16,7 @@ TINY = {
     "acknowledge": ["--seconds", "1", "--connections", "4", "--inbox", "50"],
     "drain": ["--deliveries", "60", "--tasks", "3", "--channels", "3", "--burst", "6"],
     "calendar_sync": ["--events", "60", "--page-sizes", "20", "--latencies", "0", "--memory-events", "20", "40"],
+    "mail_sync": ["--messages", "40", "--latency", "0", "--one-by-one", "2", "--memory-messages", "20", "40"],
     "matching": ["--people", "500", "--addresses", "20"],
 }
 
@@ -28,7 +29,7 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_script_is_here() -> None:
     scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in path.read_text()}
-    assert scripts - {"google_pages"} == set(TINY)
+    assert scripts - {"google_pages", "mail_pages"} == set(TINY)
 
 
 @pytest.mark.parametrize("script", TINY)

@@ -1,0 +1,185 @@
+"""How fast a mailbox is read for the first time, in how many calls, and with how much memory.
+
+Measured beside what nobody can be faster than (batches that are fetched and parsed, and nothing stored) and beside one
+call for each message. Google's own limit of units a minute is lifted here: it is what counts in real life.
+"""
+
+import json
+import re
+import time
+import uuid
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.db.models import F
+
+from benchmarks import mail_pages, report, scene, stage
+from integrations import grants, providers
+from integrations.contract import MailRef
+from integrations.email import sync
+from integrations.email.models import EmailMessage, EmailThread, MailSearch, MailToRead
+from integrations.models import Integration, QuotaMeter, SyncRun, SyncState
+from relationships.models import FollowUp, Person, PersonAddress, Touchpoint
+
+READ_MAIL = "https://www.googleapis.com/auth/gmail.readonly"
+ORIGIN = "https://gmail.googleapis.com"
+FASTER = 25.0
+"""Target: how many times as fast as one call for each message, at 50 ms a call."""
+FLAT = 1.1
+STORED = (MailToRead, MailSearch, EmailMessage, EmailThread, FollowUp, Touchpoint, SyncRun, QuotaMeter)
+DAYS_BACK = 400
+
+
+def main() -> None:
+    parser = stage.parser(__doc__, database="postgresql")
+    parser.add_argument("--messages", type=int, default=2_000)
+    parser.add_argument("--latency", type=int, default=50, help="milliseconds")
+    parser.add_argument("--one-by-one", type=int, default=100, help="messages that are read by one call each")
+    parser.add_argument("--memory-messages", type=int, nargs=2, default=[2_000, 20_000])
+    parser.add_argument("--one", default="", help="only sync the mailbox with this id, and print the peak memory")
+    options = parser.parse_args()
+    settings.GMAIL_UNITS_PER_MINUTE = 1_000_000_000
+    settings.HISTORY_DAYS_BACK = DAYS_BACK
+    if options.one:
+        print(json.dumps(_one(uuid.UUID(options.one))))
+        return
+    stage.run("benchmarks.mail_sync", options, measure)
+
+
+def measure(options: Namespace) -> stage.Result:
+    """Speed and calls at one latency; then memory at none."""
+    state = _link()
+    with _pages(options.messages, options.latency) as origin:
+        speed = _speed(state, options, origin)
+    return {"speed": speed, "memory": _memory(state, options)}
+
+
+@contextmanager
+def _pages(messages: int, latency: int) -> Iterator[str]:
+    """The server with so many messages; its address."""
+    port = stage.free_port()
+    origin = f"http://127.0.0.1:{port}"
+    settings.PROVIDER_ORIGINS[ORIGIN] = origin
+    with stage.process([*stage.python(mail_pages), str(port), str(messages), str(latency)]):
+        stage.wait_for_port(port)
+        yield origin
+
+
+def _link() -> SyncState:
+    """A linked mailbox, and the contacts all of its mail is with."""
+    state = scene.link(1)[0]
+    Integration.unscoped.filter(pk=state.integration_id).update(integration_type="email", scopes=[READ_MAIL])
+    SyncState.unscoped.filter(pk=state.pk).update(resource_type="mailbox", external_id="me")
+    known = mail_pages.known_addresses()
+    people = [Person(company_id=state.company_id, display_name=f"Partner {n}") for n in range(len(known))]
+    Person.unscoped.bulk_create(people)
+    pairs = zip(people, known, strict=True)
+    PersonAddress.unscoped.bulk_create([PersonAddress.build(person, email, True) for person, email in pairs])
+    return SyncState.unscoped.select_related("integration").get(pk=state.pk)
+
+
+def _speed(state: SyncState, options: Namespace, origin: str) -> dict[str, Any]:
+    rounds = report.Rounds()
+    for turn in range(options.rounds + 1):
+        _forget(state)
+        calls = -_calls(origin)
+        first = _timed(lambda: _sync(state.pk))
+        calls += _calls(origin)
+        assert EmailMessage.unscoped.count() == options.messages
+        bare = _timed(lambda: _bare(state, options.messages))
+        single = _timed(lambda: _one_by_one(state, options.one_by_one)) / options.one_by_one * options.messages
+        # The first turn warms up: imports, prepared answers, prepared statements.
+        if turn:
+            rounds.add("first sync", seconds=first, calls=calls, share=bare / first, faster=single / first)
+            rounds.add("batches, nothing stored", seconds=bare)
+            rounds.add("one call each", seconds=single)
+    rows = []
+    for name in rounds.configurations():
+        seconds = rounds.median(name, "seconds")
+        rows.append([name, seconds, options.messages / seconds])
+    report.table(["", "seconds", "messages/s"], rows)
+    ours = rounds.medians("first sync")
+    report.table(
+        ["share of the bare batches", "faster than one call each", "target", "calls"],
+        [[ours["share"], ours["faster"], report.verdict(ours["faster"], FASTER), int(ours["calls"])]],
+    )
+    return ours
+
+
+def _forget(state: SyncState) -> None:
+    """A mailbox of which nothing was read yet."""
+    stage.empty(*(model._meta.db_table for model in STORED))
+    SyncState.unscoped.filter(pk=state.pk).update(
+        cursor="",
+        page_cursor="",
+        round_id=None,
+        last_success_at=None,
+        next_attempt_at=None,
+        dirty_mark=F("done_mark") + 1,
+    )
+
+
+def _sync(state_id: uuid.UUID) -> None:
+    """Sync until clean: a long first sync gives its worker back now and then."""
+    while SyncState.unscoped.filter(pk=state_id, dirty_mark__gt=F("done_mark")).exists():
+        sync.run(state_id)
+        failed = SyncState.unscoped.filter(pk=state_id, failures__gt=0).values_list("last_error", flat=True).first()
+        assert failed is None, failed
+
+
+def _timed(work: Any) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _calls(origin: str) -> int:
+    return int(requests.get(f"{origin}/calls", timeout=20).json())
+
+
+def _bare(state: SyncState, count: int) -> None:
+    """Every message in batches by the product's own adapter, parsed, and dropped."""
+    adapter = providers.mail_adapter("google")
+    refs = [MailRef(mail_pages.message_id(n), mail_pages.message_id(mail_pages.thread_of(n))) for n in range(count)]
+    with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
+        for start in range(0, count, adapter.batch):
+            adapter.read(http, "me", refs[start : start + adapter.batch])
+
+
+def _one_by_one(state: SyncState, count: int) -> None:
+    with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
+        for number in range(count):
+            http.get(f"{ORIGIN}/gmail/v1/users/me/messages/{mail_pages.message_id(number)}").json()
+
+
+def _memory(state: SyncState, options: Namespace) -> dict[str, Any]:
+    """Peak memory of a first sync in a process of its own."""
+    peaks, rows = {}, []
+    for messages in options.memory_messages:
+        _forget(state)
+        with _pages(messages, 0) as origin:
+            origins = json.dumps({ORIGIN: origin})
+            found = stage.alone("benchmarks.mail_sync", "--one", str(state.pk), PROVIDER_ORIGINS=origins)
+        assert EmailMessage.unscoped.count() == messages
+        peaks[messages] = found["peak_mb"]
+        rows.append([f"{messages:,} messages", found["peak_mb"], found["seconds"], ""])
+    few, many = peaks.values()
+    rows.append(["growth", many / few, "", report.verdict(many / few, FLAT, is_floor=False)])
+    report.table(["", "peak MB", "seconds", "target"], rows)
+    return {"peak_mb": peaks, "growth": round(many / few, 3)}
+
+
+def _one(state_id: uuid.UUID) -> dict[str, float]:
+    seconds = _timed(lambda: _sync(state_id))
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None, "only Linux tells a process its peak memory"
+    return {"peak_mb": int(found[1]) / 1024, "seconds": round(seconds, 2)}
+
+
+if __name__ == "__main__":
+    main()
