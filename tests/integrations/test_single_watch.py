@@ -13,23 +13,20 @@ from integrations.errors import BadConfig
 from integrations.models import Channel, Integration, SyncState
 from relationships import tenancy
 from relationships.models import User
-from tests.pretend_mail import Mail
+from tests.pretend_mail import TOPIC, Mail
 
 pytestmark = pytest.mark.django_db
-TOPIC = "projects/acme-links/topics/mail"
 
 
-@pytest.fixture(autouse=True)
-def topic(mail: Mail, settings: Settings) -> None:
-    settings.GOOGLE_PUBSUB_TOPIC = TOPIC
-    mail.google.post(
-        "google/pubsub", topic=TOPIC, endpoint="http://127.0.0.1:9/none", service_account="push@acme.example"
-    )
+@pytest.fixture
+def mail(watched_mail: Mail) -> Mail:
+    """Mailboxes of an installation that has a topic."""
+    return watched_mail
 
 
 def watches(mail: Mail) -> list[str]:
     """The accounts that Google watches."""
-    return [one["account"] for one in mail.google.get("google/mail/watches")["watches"]]
+    return [str(one["account"]) for one in mail.watches()]
 
 
 def disconnect(mail: Mail, integration: Integration) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -24,7 +25,7 @@ MAILBOX = "deals@acme.example"
 BODY = b'{"message": {"data": "e30="}}'
 
 
-def watch(user: User, mailbox: str = MAILBOX, **fields: object) -> Channel:
+def watch(user: User, mailbox: str = MAILBOX, **fields: Any) -> Channel:
     """A linked mailbox of this user, with a channel."""
     integration = Integration.unscoped.create(
         company=user.company, user=user, provider="google", integration_type="email", encrypted_tokens=b"x",
@@ -92,7 +93,7 @@ def test_the_same_push_again_is_no_second_row(
         {"provider": "another"},
     ],
 )
-def test_what_nobody_watches_is_acknowledged_and_counted_once(alice: User, fields: dict[str, object]) -> None:
+def test_what_nobody_watches_is_acknowledged_and_counted_once(alice: User, fields: dict[str, Any]) -> None:
     watch(alice, **fields)
     assert [receive(), receive()] == [Receipt.UNWATCHED, Receipt.UNWATCHED]
     delivery = Delivery.objects.get()
