@@ -13,7 +13,7 @@ from integrations.calendar.models import CalendarEvent
 from integrations.contract import ResourceInfo
 from integrations.email import exchanges, plans
 from integrations.email.models import EmailMessage
-from integrations.email.plans import Outlook
+from integrations.email.plans import Forecast
 from integrations.errors import MissingScope
 from integrations.models import Integration
 
@@ -26,7 +26,7 @@ class Kind:
     permission, what a full round did, and how ``skipped``, the words for what its runs count, is headed.
     Where there ``is_choice`` the user chooses among several; otherwise all there is, is read. ``counts`` says how much
     there is of each state, ``delete_batch`` deletes some of what was imported, with what hangs on it alone, and says
-    whether there was any. ``outlook`` says before consent what a first sync would do, where that is worth saying.
+    whether there was any. ``forecast`` says before consent what a first sync would do, where that is worth saying.
     """
 
     is_choice: bool
@@ -36,7 +36,7 @@ class Kind:
     list_all: Callable[[Integration, requests.Session], list[ResourceInfo]]
     counts: Callable[[Collection[uuid.UUID]], dict[uuid.UUID, Counter[str]]]
     delete_batch: Callable[[Integration], bool]
-    outlook: Callable[[str, Collection[str]], Outlook | None]
+    forecast: Callable[[str, Collection[str]], Forecast | None]
 
 
 def of(integration: Integration) -> Kind:
@@ -62,7 +62,7 @@ def _mailboxes(integration: Integration, http: requests.Session) -> list[Resourc
     return list(providers.mail_adapter(integration.provider).mailboxes(http))
 
 
-def _no_outlook(provider: str, scopes: Collection[str]) -> None:
+def _no_forecast(provider: str, scopes: Collection[str]) -> None:
     """A first sync of calendars is over before anybody could plan for it."""
 
 
@@ -81,7 +81,7 @@ KINDS = {
         list_all=_calendars,
         counts=imported.counts,
         delete_batch=imported.delete_batch,
-        outlook=_no_outlook,
+        forecast=_no_forecast,
     ),
     "mailbox": Kind(
         is_choice=False,
@@ -103,7 +103,7 @@ KINDS = {
         list_all=_mailboxes,
         counts=plans.counts,
         delete_batch=exchanges.delete_batch,
-        outlook=plans.outlook,
+        forecast=plans.forecast,
     ),
 }
 """By SyncState.resource_type."""

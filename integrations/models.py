@@ -45,7 +45,7 @@ class Integration(TenantModel):
     version = models.PositiveIntegerField(default=1)
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
-    resources_listed_at = models.DateTimeField(null=True, help_text="When its calendars were last listed.")
+    resources_listed_at = models.DateTimeField(null=True, help_text="When what it can read was last listed.")
     resources_tried_at = models.DateTimeField(null=True)
     is_revocation_due = models.BooleanField(default=False, help_text="Disconnected here, still to be revoked there.")
     is_deletion_due = models.BooleanField(
@@ -83,7 +83,7 @@ class SyncState(TenantModel):
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="sync_states")
-    resource_type = models.TextField(help_text="calendar, later mail folder or CRM object")
+    resource_type = models.TextField(help_text="calendar or mailbox")
     external_id = models.TextField()
     name = models.TextField(blank=True)
     is_primary = models.BooleanField(default=False)
@@ -119,8 +119,8 @@ class SyncState(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "calendar being synced"
-        verbose_name_plural = "calendars being synced"
+        verbose_name = "calendar or mailbox being synced"
+        verbose_name_plural = "calendars and mailboxes being synced"
         ordering = ["-is_primary", "name"]
         indexes = [
             models.Index(fields=["next_poll_at"], condition=Q(is_chosen=True), name="sync_state_due"),
@@ -210,8 +210,8 @@ class SetAside(TenantModel):
     last_seen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "event we could not read"
-        verbose_name_plural = "events we could not read"
+        verbose_name = "event or mail we could not read"
+        verbose_name_plural = "events and mails we could not read"
         constraints = [models.UniqueConstraint(fields=["state", "external_id"], name="set_aside_once")]
 
     def __str__(self) -> str:

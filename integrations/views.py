@@ -65,7 +65,7 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
         "service": service,
         "provider": providers.get(provider),
         "is_set_up": providers.is_set_up(provider),
-        "outlook": kinds.KINDS[service.resource].outlook(provider, [scope.name for scope in service.scopes]),
+        "forecast": kinds.KINDS[service.resource].forecast(provider, [scope.name for scope in service.scopes]),
     }
     return _consent_page(request, "integrations/start.html", context)
 

@@ -41,7 +41,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Forecast:
     """What a first sync would look for, said before consent. Without ``is_search`` all mail of the time is looked at.
 
     The provider's quota lets ``per_minute`` messages be read in a minute.
@@ -105,14 +105,14 @@ def _read_since(state: SyncState, began_at: datetime) -> int:
     return runs.aggregate(read=Sum("found"))["read"] or 0
 
 
-def outlook(provider: str, scopes: Collection[str]) -> Outlook:
+def forecast(provider: str, scopes: Collection[str]) -> Forecast:
     """What linking a mailbox of this provider would begin, for the current company."""
     adapter = providers.mail_adapter(provider)
     emails, domains = searches.everybody()
     since = timezone.now() - timedelta(days=settings.HISTORY_DAYS_BACK)
     questions = adapter.queries(scopes, emails, domains, since)
     per_minute = max(1, adapter.units_per_minute // max(1, adapter.cost([MailRef("one")])))
-    return Outlook(
+    return Forecast(
         is_search=any(question.addresses or question.domains for question in questions),
         addresses=len(emails),
         domains=len(domains),

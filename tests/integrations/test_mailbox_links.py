@@ -53,7 +53,7 @@ def test_before_consent_it_is_said_what_is_looked_for_and_how_long_it_takes(
     mail: Mail, alice: User, as_alice: Client
 ) -> None:
     page = words(as_alice, "/oauth/start/google/email")
-    assert "1 address and the domains of 0 firms" in page
+    assert "1 address of contacts and 0 domains of firms" in page
     assert "about 300 messages a minute: 1,000 take about 4 minutes" in page
     assert "We keep" in page
     PersonAddress.unscoped.all().delete()
