@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from googleapiclient.errors import HttpError
 
-from tests.sandbox.conftest import ALICE
+from tests.sandbox.conftest import ALICE, BOB
 from tests.sandbox.person import Json, Scene
-from tests.sandbox.test_mail_reading import GINA, reason
+from tests.sandbox.test_mail_reading import GINA, get, headers, reason
 
 
 def start(gmail: Any) -> str:
@@ -70,13 +70,17 @@ def test_filters_may_leave_a_page_empty_that_is_not_the_last(scene: Scene) -> No
 
 def test_a_sent_draft_is_another_message(scene: Scene) -> None:
     gmail = scene.gmail(ALICE)
-    [draft] = scene.mail(ALICE, {"to": GINA, "subject": "Soon", "labels": ["DRAFT"], "copies": False})
+    order = {"to": [GINA, BOB], "bcc": "carl@fund.example", "subject": "Soon", "labels": ["DRAFT"]}
+    [draft] = scene.mail(ALICE, order)
     since = start(gmail)
-    sent = scene.post("google/mail/send_draft", account=ALICE, id=draft, silent=True)["id"]
-    assert sent != draft
+    copies = scene.post("google/mail/send_draft", account=ALICE, id=draft, silent=True)["copies"]
+    assert copies[ALICE] != draft
     assert kinds(history(gmail, since)[0]) == ["messagesDeleted", "messagesAdded"]
-    found = gmail.users().messages().get(userId="me", id=sent).execute()
-    assert found["labelIds"] == ["SENT"]
+    assert get(gmail, copies[ALICE])["labelIds"] == ["SENT"]
+    received = get(scene.gmail(BOB), copies[BOB])
+    assert "INBOX" in received["labelIds"]
+    assert "Bcc" not in headers(received)
+    assert scene.get(f"google/mail?account={BOB}")["total"] == 1
 
 
 @pytest.mark.parametrize("way", ["control", "time", "bulk"])

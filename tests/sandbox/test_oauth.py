@@ -10,7 +10,7 @@ from googleapiclient.errors import HttpError
 
 from tests.sandbox.conftest import ALICE, BOB
 from tests.sandbox.discovery import check_answer
-from tests.sandbox.person import CLIENT, READ, REDIRECT, SCOPES, Scene, pkce, redirected, service
+from tests.sandbox.person import CLIENT, READ, READ_MAIL, REDIRECT, SCOPES, Scene, pkce, redirected, service
 
 
 def test_a_code_becomes_tokens_whose_id_token_google_auth_verifies(scene: Scene) -> None:
@@ -226,3 +226,14 @@ def listing_status(scene: Scene, token: str) -> int:
     """The status of a plain events.list."""
     address = f"{scene.url}/google-apis/calendar/v3/calendars/primary/events"
     return requests.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code
+
+
+def test_mail_is_a_grant_of_its_own_that_ends_with_all_others(scene: Scene) -> None:
+    calendar = scene.link(ALICE)
+    mail = scene.link(ALICE, scope=f"openid {READ_MAIL}")
+    assert mail["scope"] == f"openid {READ_MAIL}"
+    assert mail["refresh_token"] != calendar["refresh_token"]
+    assert "refresh_token" not in scene.link(ALICE, scope=f"openid {READ_MAIL}")
+    scene.http.post(f"{scene.url}/google-oauth2/revoke", data={"token": calendar["refresh_token"]}, timeout=5)
+    answer = scene.token(grant_type="refresh_token", refresh_token=mail["refresh_token"])
+    assert answer.json()["error"] == "invalid_grant"

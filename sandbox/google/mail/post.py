@@ -106,14 +106,16 @@ class Post:
         if raw is not None and "date" not in order:
             at = date_of(headers) or at
         senders, takers = self._owners(headers, "from"), self._owners(headers, "to", "cc", "bcc")
-        holders = {account: None} | (dict.fromkeys(senders + takers) if order.get("copies", True) else {})
+        is_on_its_way = order.get("copies", True) and "DRAFT" not in order.get("labels", ())
+        holders = {account: None} | (dict.fromkeys(senders + takers) if is_on_its_way else {})
         ids = {}
         for holder in holders:
             is_sender, is_taker = holder in senders, holder in takers or holder not in senders
             labels = (*(SENT if is_sender else ()), *(RECEIVED if is_taker else ()))
             if holder == account and "labels" in order:
                 labels = tuple(order["labels"])
-            copy = mail if is_sender or raw is not None else received(mail, holder, at)
+            is_exact = is_sender or (raw is not None and holder == account)
+            copy = mail if is_exact else received(mail, holder, at)
             ids[holder] = self._deliver(holder, copy, labels, at, str(order.get("thread") or "")).id
         return ids
 
