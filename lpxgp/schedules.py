@@ -26,6 +26,7 @@ SCHEDULES = (
     Periodic("stale", "integrations.jobs.tell_stale", 5, "users learn once by mail that a connection broke"),
     Periodic("rematch", "integrations.jobs.rematch", 1, "contacts added later get their past"),
     Periodic("briefs", "relationships.jobs.make_briefs", 1, "a brief is ready before each meeting"),
+    Periodic("follow-ups", "relationships.jobs.sweep_follow_ups", 60, "answers nobody expects any more leave the list"),
     Periodic("inbox", "webhooks.jobs.sweep", 1, "deliveries whose process died are tried again"),
     Periodic("old deliveries", "webhooks.jobs.purge", DAILY, "finished deliveries are kept for a limited time"),
     Periodic("old runs", "integrations.jobs.purge", DAILY, "old sync runs, consents and sessions are removed"),

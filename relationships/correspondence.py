@@ -46,7 +46,6 @@ def read(touchpoints: QuerySet[Touchpoint]) -> list[Letter]:
     for pk, thread_key, at, is_outgoing, answerers, guests in rows:
         asked = _with_role(guests, "to" if is_outgoing else "from")
         people = [person for guest in guests if (person := _person(guest, known))]
-        users = holders[pk] & set(answerers) if answerers or not is_outgoing else holders[pk]
         letters.append(
             Letter(
                 pk=pk,
@@ -55,7 +54,7 @@ def read(touchpoints: QuerySet[Touchpoint]) -> list[Letter]:
                 is_outgoing=bool(is_outgoing),
                 is_known=any(_person(guest, known) or _domain(guest) in known.organizations for guest in asked),
                 holders=frozenset(map(uuid.UUID, holders[pk])),
-                users=frozenset(map(uuid.UUID, users)),
+                users=frozenset(map(uuid.UUID, holders[pk] & set(answerers))),
                 person=next((person for guest in asked if (person := _person(guest, known))), None),
                 people=frozenset(people),
             )

@@ -367,7 +367,12 @@ class Touchpoint(TenantModel):
 
     def __str__(self) -> str:
         # Staff see this text. Members' pages ask privacy.title_for.
-        return (not self.is_private and self.title) or self.get_kind_display()
+        return (not self.is_private and not self.is_out_of_sight and self.title) or self.get_kind_display()
+
+    @property
+    def is_out_of_sight(self) -> bool:
+        """Whether it is mail that a block rule hides, or that is gone: its row is kept for the notes on it alone."""
+        return self.kind == self.Kind.EMAIL and self.cancelled_at is not None
 
 
 class Note(TenantModel):

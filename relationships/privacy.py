@@ -19,8 +19,11 @@ UNTITLED = {
 def may_read(touchpoint: Touchpoint, *readers: User) -> bool:
     """Whether each of the readers may read the title, and see which conversation it belongs to and at what hour.
 
-    Private mail is open to its own users alone: not to colleagues, not to staff. In lists prefetch ``users``.
+    Private mail is open to its own users alone: not to colleagues, not to staff. What is out of sight is open to
+    nobody. In lists prefetch ``users``.
     """
+    if touchpoint.is_out_of_sight:
+        return False
     if not touchpoint.is_private:
         return True
     own = {user.pk for user in touchpoint.users.all()}

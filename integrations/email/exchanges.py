@@ -137,7 +137,10 @@ def _mail(
         for row in rows
     }
     is_outgoing = any(row.message__is_sent or (row.role == "from" and rules.is_colleague(row.email)) for row in rows)
-    asked = {user for row in rows if row.role == "to" for user in rules.users_at(row.email)}
+    if is_outgoing:
+        concerned = {row.message__state__integration__user_id for row in rows if row.message__is_sent}
+    else:
+        concerned = {user for row in rows if row.role == "to" for user in rules.users_at(row.email)}
     return touchpoints.Mail(
         unique_key=first.message__unique_key,
         thread_key=first.message__thread_key,
@@ -148,8 +151,8 @@ def _mail(
         people=frozenset(person.id for person in people),
         organizations=frozenset(firms),
         users=frozenset(shares.keys() - {None}),
-        # Whose mailbox is not read cannot be seen to answer.
-        answerers=frozenset() if is_outgoing else frozenset(asked & shares.keys()),
+        # Whose mailbox is not read cannot be seen to answer, nor to get an answer.
+        answerers=frozenset(concerned & shares.keys() - {None}),
         guests=tuple({"email": row.email, "name": row.name, "role": row.role} for row in theirs.values()),
         origin=f"mail:{first.message_id}",
     )

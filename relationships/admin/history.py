@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -44,11 +44,12 @@ class TouchpointAdmin(TenantAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        title = Case(When(is_private=False, then=F("title")), default=Value(""), output_field=models.CharField())
+        is_open = Q(is_private=False) & ~Q(kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
+        title = Case(When(is_open, then=F("title")), default=Value(""), output_field=models.CharField())
         return super().get_queryset(request).annotate(open_title=title)
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return (*self.exclude, "title") if obj and obj.is_private else self.exclude
+        return (*self.exclude, "title") if obj and (obj.is_private or obj.is_out_of_sight) else self.exclude
 
     @admin.display(description="guests")
     def guests_read(self, touchpoint: Touchpoint) -> SafeString:

@@ -47,6 +47,7 @@ def meeting(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "touchpoint": touchpoint,
         "title": privacy.title_for(touchpoint, *readers),
         "is_open": is_open,
+        "is_mine": member_of(request) in touchpoint.users.all(),
         "readers": readers,
         "mail": _mail_around(touchpoint, readers),
         "join_url": join_url(touchpoint),

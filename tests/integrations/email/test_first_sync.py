@@ -29,7 +29,7 @@ def test_mail_with_known_people_becomes_touchpoints(
     assert found["Subject in"].is_outgoing is False
     assert found["Subject in"].answerers == [str(alice.pk)]
     assert found["Subject out"].is_outgoing is True
-    assert found["Subject out"].answerers == []
+    assert found["Subject out"].answerers == [str(alice.pk)]
     assert set(found["Subject in"].people.all()) == {lena}
     assert set(found["Subject firm"].people.all()) == set()
     assert [firm.name for firm in found["Subject firm"].organizations.all()] == ["Alder Pension"]
