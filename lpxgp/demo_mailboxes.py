@@ -79,6 +79,7 @@ class Mailboxes:
         subject = self._random.choice(SUBJECTS).format(fund=self._cast.fund)
         copy = [self._of(self._others[0])] if self._others and self._random.random() < 0.25 else []
         references: list[str] = []
+        at = self._in_office(at)
         for turn in range(count):
             ours, theirs = self._of(writer), f"{contact.name} <{contact.email}>"
             sender, recipient = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
@@ -87,7 +88,15 @@ class Mailboxes:
                 mail |= {"in_reply_to": references[-1], "references": " ".join(references)}
             references.append(mail["message_id"])
             yield mail
-            at += pace + timedelta(minutes=self._random.randint(-90, 90))
+            at = self._in_office(at + pace + timedelta(minutes=self._random.randint(-90, 90)))
+
+    def _in_office(self, at: datetime) -> datetime:
+        """The next moment from ``at`` on at which somebody sits at a desk."""
+        if at.hour >= 18:
+            at = at.replace(hour=8) + timedelta(days=1)
+        while at.weekday() > 4:
+            at = at.replace(hour=9) + timedelta(days=1)
+        return at.replace(hour=max(at.hour, 8))
 
     def _noise(self) -> Iterator[Mail]:
         """What is no exchange with a contact: strangers, lists, automatic answers, invitations, colleagues."""
