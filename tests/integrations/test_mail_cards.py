@@ -92,13 +92,13 @@ def test_the_last_messages_take_no_minute(state: SyncState, as_alice: Client) ->
     assert "9 of 12 messages; less than a minute left." in words(as_alice)
 
 
-def test_waiting_for_the_quota_is_said_in_the_providers_name(state: SyncState, as_alice: Client) -> None:
+def test_waiting_for_the_quota_is_said_in_the_providers_name(state: SyncState, alice: User, as_alice: Client) -> None:
     search(state, 600)
     run(state, "interrupted", 300, error="The provider's limit for a minute is used up.")
     again_at = timezone.now() + timedelta(seconds=40)
     SyncState.unscoped.update(next_attempt_at=again_at)
     page = words(as_alice)
-    local = again_at.astimezone(ZoneInfo("Europe/Zurich"))
+    local = again_at.astimezone(ZoneInfo(alice.time_zone))
     assert f"Google's limit for a minute is used up. It goes on by itself at {local:%H:%M:%S}." in page
     assert "The next try is at" not in page
 
