@@ -33,6 +33,8 @@ WANTED = (
     "Return-Path",
     "Content-Type",
     "Content-Class",
+    "X-MS-Exchange-Calendar-Originator-Id",
+    "X-MS-Exchange-Calendar-Series-Instance-Id",
     "X-Autoreply",
     "X-Autorespond",
 )
@@ -69,6 +71,7 @@ PARSER_FAULTS = (HeaderParseError, ValueError, IndexError, LookupError, TypeErro
 """What the standard library raises for some headers in place of reading them as far as they go."""
 
 CALENDAR_SENDERS = frozenset({"calendar-notification@google.com"})
+CALENDAR_MARKS = ("x-ms-exchange-calendar-originator-id", "x-ms-exchange-calendar-series-instance-id")
 CALENDAR_CLASSES = ("urn:content-classes:calendarmessage", "urn:content-classes:appointment")
 
 registry = HeaderRegistry()
@@ -89,7 +92,8 @@ def parties(headers: Headers) -> tuple[Party, ...]:
     """
     found: dict[tuple[str, str], Party] = {}
     for role in ROLES:
-        for value in headers.get(role, ()):
+        # A second From is against all rules, and shown by no mail program.
+        for value in headers.get(role, ())[: 1 if role == "from" else None]:
             for party in _mailboxes(role, value):
                 found.setdefault((role, party.email), party)
                 if len(found) >= MAX_PARTIES:
@@ -104,12 +108,12 @@ def subject(headers: Headers) -> str:
 
 def message_id(headers: Headers) -> str:
     """The Message-ID without brackets: opaque text, empty where there is none."""
-    return next(iter(_ids(_first(headers, "message-id"))), "")
+    return _id(_first(headers, "message-id"))
 
 
 def in_reply_to(headers: Headers) -> str:
     """The mail that this one answers."""
-    return next(iter(_ids(_first(headers, "in-reply-to"))), "")
+    return _id(_first(headers, "in-reply-to"))
 
 
 def references(headers: Headers) -> tuple[str, ...]:
@@ -138,10 +142,13 @@ def cleaned(text: str) -> str:
 
 
 def _is_invitation(headers: Headers) -> bool:
-    """Invitations, answers to them and cancellations, as calendars send them."""
+    """Invitations, answers to them and cancellations.
+
+    What makes them such is a part inside, which headers do not show; so it is told by what calendars write in front.
+    """
     if _word(headers, "content-type") == "text/calendar":
         return True
-    if _word(headers, "content-class") in CALENDAR_CLASSES:
+    if _word(headers, "content-class") in CALENDAR_CLASSES or any(_first(headers, name) for name in CALENDAR_MARKS):
         return True
     senders = {party.email for value in headers.get("sender", ()) for party in _mailboxes("from", value)}
     content_type = _first(headers, "content-type").lower()
@@ -231,6 +238,13 @@ def _decoded(value: str) -> str:
         except PARSER_FAULTS:
             return cleaned(value)
     return cleaned(value)
+
+
+def _id(value: str) -> str:
+    """One Message-ID; without brackets all of the text, since half of it might be another mail's."""
+    bracketed = BRACKETED.search(value)
+    text = cleaned(bracketed[1] if bracketed else value.strip().strip("<>"))
+    return text if len(text) <= MAX_ID else ""
 
 
 def _ids(value: str) -> list[str]:

@@ -15,6 +15,8 @@ from email.utils import format_datetime, formataddr, parseaddr
 
 Headers = list[tuple[str, str]]
 BOUNDARY = "000000000000sandbox"
+CALENDAR = ("Sender", "Google Calendar <calendar-notification@google.com>")
+"""Calendar sends invitations and answers for a person: From is the person, and this alone tells, apart from a part."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ def compose(draft: Draft) -> bytes:
     given = {name.lower() for name, _ in draft.headers}
     top = [(name, value) for name, value in draft.written if name.lower() not in given]
     top += [(name, value) for name, value in draft.headers if value is not None]
+    if draft.invitation and "sender" not in given:
+        top.append(CALENDAR)
     parts = parts_of(draft)
     if len(parts) == 1:
         lines, content = parts[0]

@@ -1,15 +1,20 @@
-"""A session that answers what a test has prepared, and remembers what it was asked."""
+"""A session that answers what a test has prepared and remembers what it was asked, and answers of Gmail to prepare."""
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
 from integrations import outbound
 from integrations.email import batch
 
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "google"
+NOW_MS, OLD_MS = "1793700000000", "1700000000000"
+Json = dict[str, Any]
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
 
@@ -58,3 +63,48 @@ def parts(*answers: Answer) -> Answer:
             f"HTTP/1.1 {status} As canned\r\nContent-Type: application/json\r\n{more}\r\n{inner}\r\n"
         )
     return 200, f"{text}--batch_x--\r\n".encode(), {"Content-Type": "multipart/mixed; boundary=batch_x"}
+
+
+def body(name: str) -> Json:
+    """What Gmail answered, as it was captured or documented."""
+    return json.loads((FIXTURES / f"{name}.json").read_text())
+
+
+def headed(external_id: str = "1", /, **named: str) -> Json:
+    """A message resource with these headers, in the inbox."""
+    found = [{"name": name.replace("_", "-"), "value": value} for name, value in named.items()]
+    return {
+        "id": external_id,
+        "threadId": "t1",
+        "labelIds": ["INBOX"],
+        "internalDate": NOW_MS,
+        "payload": {"headers": found},
+    }
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "threadId", "message", "messages", "labelIds", "messagesAdded", "messagesDeleted", "labelsAdded"]
+                + [
+                    "labelsRemoved",
+                    "payload",
+                    "headers",
+                    "name",
+                    "value",
+                    "internalDate",
+                    "parts",
+                    "body",
+                    "data",
+                    "mimeType",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)

@@ -100,6 +100,10 @@ def test_each_role_names_each_person_once_whatever_the_case_of_the_header() -> N
     )
 
 
+def test_of_two_senders_the_first_counts() -> None:
+    assert [one.email for one in headers.parties({"from": ["a@lp.example", "b@lp.example"]})] == ["a@lp.example"]
+
+
 def test_no_more_than_a_thousand_people_are_taken() -> None:
     crowd = ", ".join(f"person{number}@lp.example" for number in range(3000))
 
@@ -146,7 +150,14 @@ def test_ids_are_opaque_text_without_brackets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "found"), [("no-brackets@host", "no-brackets@host"), ("", ""), ("<>", ""), ("<a@b", "a@b")]
+    ("value", "found"),
+    [
+        ("no-brackets@host", "no-brackets@host"),
+        ("no brackets here", "no brackets here"),
+        ("", ""),
+        ("<>", ""),
+        ("<a@b", "a@b"),
+    ],
 )
 def test_odd_message_ids(value: str, found: str) -> None:
     assert headers.message_id({"message-id": [value]}) == found
@@ -183,6 +194,8 @@ def test_of_a_long_list_of_references_the_first_and_the_newest_stay() -> None:
             of(Sender="Google Calendar <calendar-notification@google.com>", Auto_Submitted="auto-generated"),
             "invitation",
         ),
+        (of(X_MS_Exchange_Calendar_Series_Instance_Id="BAAAAIIA4AB0x"), "invitation"),
+        (of(X_MS_Exchange_Calendar_Originator_Id="alice"), "invitation"),
         (of(Content_Type="multipart/mixed; boundary=method"), ""),
         (of(Subject="Precedence: bulk"), ""),
     ],
