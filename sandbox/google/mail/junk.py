@@ -12,7 +12,7 @@ def orders(owner: str, known: str, now: datetime) -> dict[str, Order]:
 
     Taken an hour apart up to ``now`` (aware), the first one longest ago.
     """
-    made = addressed(owner, known) | dated(owner, known) | automatic(owner, known) | hidden(known) | raw(owner, known)
+    made = addressed(owner, known) | dated(known) | automatic(owner, known) | hidden(known) | raw(owner, known)
     for place, order in enumerate(reversed(made.values()), start=1):
         order |= {"date": (now - timedelta(hours=place)).isoformat(), "copies": False}
     return made
@@ -42,7 +42,7 @@ def addressed(owner: str, known: str) -> dict[str, Order]:
     }
 
 
-def dated(owner: str, known: str) -> dict[str, Order]:
+def dated(known: str) -> dict[str, Order]:
     """Dates and identities."""
     twin = {"from": known, "message_id": "twin@junk.example"}
     return {

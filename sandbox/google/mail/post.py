@@ -6,42 +6,17 @@ from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.errors import HeaderParseError
-from email.headerregistry import HeaderRegistry
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from sandbox.clock import parse_instant
 from sandbox.control import ControlError
-from sandbox.google.mail import rfc5322
+from sandbox.google.mail import letters, rfc5322
 from sandbox.google.mail.blocks import Block, Original, Sample
+from sandbox.google.mail.letters import FIELDS
 from sandbox.google.mail.mailbox import Change, Mailbox, Stored
-from sandbox.google.mail.rfc5322 import Draft
 from sandbox.world import World
 
-FIELDS = frozenset(
-    [
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "subject",
-        "body",
-        "html",
-        "date",
-        "thread",
-        "labels",
-        "headers",
-        "message_id",
-        "in_reply_to",
-        "references",
-        "invitation",
-        "attachments",
-        "raw",
-        "copies",
-    ]
-)
 RECEIVED, SENT = ("INBOX", "UNREAD", "CATEGORY_PERSONAL"), ("SENT",)
 REPLY = re.compile(r"^((re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
 LISTS_KEPT = 16
@@ -74,14 +49,14 @@ class Post:
         self.is_decoding = False
         self.lists: OrderedDict[Hashable, list[tuple[int, str]]] = OrderedDict()
         self._names: dict[tuple[str, str], str] = {}
-        self._written = 0
+        self._count = 0
 
     def reset(self) -> None:
         """No mailboxes; lists in order, headers as they came."""
         for held in (self.mailboxes, self.aliases, self.blocks, self.touched, self.lists, self._names):
             held.clear()
         self.is_scattered = self.is_decoding = False
-        self._written = 0
+        self._count = 0
 
     def open(self, email: str, name: str) -> None:
         """A mailbox for an account, or its new name."""
@@ -100,11 +75,11 @@ class Post:
             raise ControlError(f"a mail has no {', '.join(sorted(unknown))}")
         box = self.mailbox(account)
         at = self._moment(order)
-        raw = as_sent(order["raw"]) if "raw" in order else None
-        mail = self._written_by(box, order, at) if raw is None else raw
+        raw = letters.as_sent(order["raw"]) if "raw" in order else None
+        mail = self._written(box, order, at) if raw is None else raw
         headers = rfc5322.headers_of(mail)
         if raw is not None and "date" not in order:
-            at = date_of(headers) or at
+            at = letters.date_of(headers) or at
         senders, takers = self._owners(headers, "from"), self._owners(headers, "to", "cc", "bcc")
         is_on_its_way = order.get("copies", True) and "DRAFT" not in order.get("labels", ())
         holders = {account: None} | (dict.fromkeys(senders + takers) if is_on_its_way else {})
@@ -115,7 +90,7 @@ class Post:
             if holder == account and "labels" in order:
                 labels = tuple(order["labels"])
             is_exact = is_sender or (raw is not None and holder == account)
-            copy = mail if is_exact else received(mail, holder, at)
+            copy = mail if is_exact else letters.received(mail, holder, at)
             ids[holder] = self._deliver(holder, copy, labels, at, str(order.get("thread") or "")).id
         return ids
 
@@ -164,7 +139,7 @@ class Post:
             "aliases": {email: [asdict(one) for one in held] for email, held in self.aliases.items()},
             "blocks": [asdict(block) for block in self.blocks.values()],
             "names": [[account, name, thread] for (account, name), thread in self._names.items()],
-            "written": self._written,
+            "count": self._count,
             "is_scattered": self.is_scattered,
             "is_decoding": self.is_decoding,
         }
@@ -175,7 +150,7 @@ class Post:
         self.blocks = {one["name"]: Block(**one) for one in saved["blocks"]}
         self.aliases = {email: [Alias(**one) for one in held] for email, held in saved["aliases"].items()}
         self._names = {(account, name): thread for account, name, thread in saved["names"]}
-        self._written = saved["written"]
+        self._count = saved["count"]
         self.is_scattered, self.is_decoding = saved["is_scattered"], saved["is_decoding"]
         for one in saved["mailboxes"]:
             self.mailboxes[one["email"]] = self._loaded(one)
@@ -218,93 +193,26 @@ class Post:
                     return answered.thread_id
         return ""
 
-    def _written_by(self, box: Mailbox, order: Order, at: datetime) -> bytes:
+    def _written(self, box: Mailbox, order: Order, at: datetime) -> bytes:
         """The mail that an order's fields describe, as its sender holds it."""
-        self._written += 1
-        own = f"{box.name} <{box.email}>"
-        sender = order.get("from", own)
-        to = order.get("to", [] if "from" not in order else [own])
-        digest = hashlib.sha256(f"{box.email} {self._written}".encode()).hexdigest()
-        plain = {
-            "MIME-Version": "1.0",
-            "Date": rfc5322.date(at),
-            "Message-ID": bracketed(order.get("message_id", f"CA{digest[:30]}@mail.gmail.com")),
-            "In-Reply-To": bracketed(order.get("in_reply_to")),
-            "References": " ".join(map(bracketed, listed(order.get("references", order.get("in_reply_to"))))),
-            "Subject": rfc5322.word(str(order.get("subject") or "")),
-            "From": ", ".join(map(rfc5322.address, listed(sender))),
-            "To": ", ".join(map(rfc5322.address, listed(to))),
-            "Cc": ", ".join(map(rfc5322.address, listed(order.get("cc")))),
-            "Bcc": ", ".join(map(rfc5322.address, listed(order.get("bcc")))),
-        }
-        given = order.get("headers", [])
-        draft = Draft(
-            headers=list(given.items()) if isinstance(given, dict) else [(str(name), value) for name, value in given],
-            body=str(order.get("body") or ""),
-            html=str(order.get("html") or ""),
-            invitation=str(order.get("invitation") or ""),
-            attachments=listed(order.get("attachments")),
-            written=[(name, value) for name, value in plain.items() if value],
-        )
-        return rfc5322.compose(draft)
+        self._count += 1
+        digest = hashlib.sha256(f"{box.email} {self._count}".encode()).hexdigest()
+        return letters.written(order, f"{box.name} <{box.email}>", at, f"CA{digest[:30]}@mail.gmail.com")
 
     def _moment(self, order: Order) -> datetime:
         return parse_instant(order["date"]) if order.get("date") else self._world.clock.now()
 
     def _owners(self, headers: rfc5322.Headers, *names: str) -> list[str]:
         """The accounts whose addresses stand in these headers."""
-        found = {email for name in names for value in rfc5322.values(headers, name) for email in addresses_in(value)}
+        found = {
+            email for name in names for value in rfc5322.values(headers, name) for email in letters.addresses_in(value)
+        }
         return [account for account in self.mailboxes if found & set(self.addresses(account))]
-
-
-def as_sent(raw: str) -> bytes:
-    """A mail given as text, with lines that end as they do on the wire."""
-    return raw.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "surrogateescape")
-
-
-def received(mail: bytes, holder: str, at: datetime) -> bytes:
-    """A mail as it arrives: with the traces of its way, without its Bcc."""
-    headers, _, content = mail.partition(b"\r\n\r\n")
-    kept = re.sub(rb"(?im)^bcc:[^\r\n]*(\r\n[ \t][^\r\n]*)*(\r\n|\Z)", b"", headers)
-    way = [
-        ("Delivered-To", holder),
-        ("Received", f"by 2002:a17:90a:77cb:0:0:0:0 with SMTP id e11csp4670216pjs;\r\n        {rfc5322.date(at)}"),
-    ]
-    return rfc5322.head(way) + kept.rstrip(b"\r\n") + b"\r\n\r\n" + content
-
-
-def addresses_in(value: str) -> list[str]:
-    """The addresses of a header, lower-cased."""
-    try:
-        parsed = HeaderRegistry()("to", value)
-    except (ValueError, IndexError, AttributeError, HeaderParseError):
-        # Python's parser trips over some junk; a mail with such a header is for nobody.
-        return []
-    return [one.addr_spec.lower() for one in getattr(parsed, "addresses", ())]
-
-
-def date_of(headers: rfc5322.Headers) -> datetime | None:
-    """The Date header in UTC, None if there is none that can be read."""
-    try:
-        moment = parsedate_to_datetime(rfc5322.first(headers, "date"))
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def topic(subject: str) -> str:
     """A subject without the marks of answers."""
     return REPLY.sub("", subject.strip()).lower()
-
-
-def listed(value: Any) -> list[str]:
-    """A text, a list of texts or nothing, as a list."""
-    return [] if value is None else [value] if isinstance(value, str) else [str(one) for one in value]
-
-
-def bracketed(message_id: str | None) -> str:
-    """A Message-ID in brackets; empty for none."""
-    return f"<{rfc5322.bare(message_id)}>" if message_id else ""
 
 
 def dumped(box: Mailbox) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Search:
         self._box, self._now = box, now
 
     def all_of(self, closing: str, operator: str = "") -> Found:
-        """Terms up to the closing bracket or the end; between them AND, unless OR or AROUND braces say otherwise."""
+        """Terms up to the closing bracket or the end; joined by AND, within braces by OR."""
         found: Found | None = None
         while self.tokens and self.tokens[0] not in {")", "}"}:
             term = self.term(operator)
