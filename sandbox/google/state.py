@@ -138,8 +138,12 @@ class Google:
         self.calendars = {one["id"]: restored(one) for one in saved["calendars"]}
         self.tokens.load(saved["tokens"])
         self.pushes.load(saved["channels"])
-        self.post.load(saved["mail"])
-        self.pubsub.load(saved["pubsub"])
+        # A world may have been saved before there was mail.
+        if "mail" in saved:
+            self.post.load(saved["mail"])
+            self.pubsub.load(saved["pubsub"])
+        for account in self.accounts.values():
+            self.post.open(account.email, account.name)
 
 
 def google_of(world: World) -> Google:

@@ -1,5 +1,6 @@
 """The mail world itself: quota, faults, bulk, junk, and what survives a restart."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,6 @@ def test_mail_survives_a_restart(tmp_path: Path) -> None:
         scene.post("google/mail/aliases", account=ALICE, aliases=[{"email": "desk@acme.example"}])
         [last] = scene.mail(ALICE, {"from": GINA, "labels": ["Label_Deals"]})
         before = scene.get(f"google/mail?account={ALICE}")
-        token = scene.mail_token(ALICE)
     with Sandbox(state_file=file) as sandbox:
         scene = Scene(sandbox.url)
         assert scene.get(f"google/mail?account={ALICE}") == before
@@ -155,4 +155,15 @@ def test_mail_survives_a_restart(tmp_path: Path) -> None:
         assert get(gmail, last)["labelIds"] == ["Label_Deals"]
         since = str(int(get(gmail, last)["historyId"]) - 1)
         assert gmail.users().history().list(userId="me", startHistoryId=since).execute()["history"]
-        assert token
+
+
+def test_a_world_saved_before_there_was_mail_has_empty_boxes(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    with Sandbox(state_file=file) as sandbox:
+        Scene(sandbox.url).post("google/accounts", email=ALICE, name="Alice Ash")
+    saved = json.loads(file.read_text())
+    for name in ("mail", "pubsub"):
+        del saved["providers"]["google"][name]
+    file.write_text(json.dumps(saved))
+    with Sandbox(state_file=file) as sandbox:
+        assert all_ids(Scene(sandbox.url).gmail(ALICE)) == []
