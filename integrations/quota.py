@@ -35,3 +35,9 @@ def pay(integration_id: uuid.UUID, units: int, per_minute: int) -> None:
         if not is_new:
             break
     raise Wait("The provider's limit for a minute is used up.", meter.began_at + MINUTE)
+
+
+def left(integration_id: uuid.UUID, per_minute: int) -> int:
+    """How many units there are still in this minute."""
+    meter = QuotaMeter.objects.filter(integration=integration_id, began_at__gt=timezone.now() - MINUTE).first()
+    return per_minute - meter.units if meter else per_minute

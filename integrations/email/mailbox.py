@@ -1,6 +1,6 @@
 """A mailbox while it is synced: each call to the provider is paid for before it is made."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import requests
@@ -28,13 +28,13 @@ class Mailbox:
         """What the grant covers."""
         return self.held.state.integration.scopes
 
-    def own_addresses(self) -> tuple[str, ...] | None:
-        """The addresses its owner writes by; None where the grant does not cover asking."""
+    def own_addresses(self) -> tuple[str, ...]:
+        """The addresses its owner writes by; none where the grant does not cover asking."""
         self._pay(self.adapter.prices.cursor)
         try:
             return self.adapter.own_addresses(self.http, self.scopes)
         except MissingScope:
-            return None
+            return ()
 
     def cursor(self) -> str:
         """Where the mailbox's changes stand now."""
@@ -55,10 +55,18 @@ class Mailbox:
         _check_moves(changes.next_page, page)
         return changes
 
-    def paid_read(self, wanted: Collection[MailRef]) -> Callable[[], MailBatch]:
-        """Pay for reading these messages; returns the call that reads them, which touches no database."""
-        self._pay(self.adapter.cost(wanted))
-        return lambda: self.adapter.read(self.http, self.name, wanted)
+    def paid_read(self, wanted: Sequence[MailRef]) -> tuple[Sequence[MailRef], Callable[[], MailBatch]]:
+        """Pay for reading these messages, or as many of the first of them as the minute's quota allows.
+
+        Returns those, and the call that reads them, which touches no database.
+        """
+        left = quota.left(self.held.state.integration_id, self.adapter.units_per_minute)
+        number = len(wanted)
+        while number > 1 and self.adapter.cost(wanted[:number]) > left:
+            number -= 1
+        some = wanted[:number]
+        self._pay(self.adapter.cost(some))
+        return some, lambda: self.adapter.read(self.http, self.name, some)
 
     def _pay(self, units: int) -> None:
         quota.pay(self.held.state.integration_id, units, self.adapter.units_per_minute)

@@ -78,12 +78,12 @@ def _ask_next(mailbox: Mailbox, reader: ThreadPoolExecutor, asked: Asked) -> tup
 
 
 def _ask(mailbox: Mailbox, reader: ThreadPoolExecutor, under_way: Collection[str]) -> Asked | None:
-    """Pay for the next batch and send for it; None where nothing is due."""
+    """Pay for the next batch and send for it, as much of it as the minute allows; None where nothing is due."""
     rows = _due(mailbox, under_way)
     if not rows:
         return None
-    read = mailbox.paid_read([MailRef(row.external_id, row.thread_id) for row in rows])
-    return Asked({row.external_id: row for row in rows}, reader.submit(read))
+    some, read = mailbox.paid_read([MailRef(row.external_id, row.thread_id) for row in rows])
+    return Asked({row.external_id: row for row in rows[: len(some)]}, reader.submit(read))
 
 
 def _due(mailbox: Mailbox, under_way: Collection[str]) -> list[MailToRead]:

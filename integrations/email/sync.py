@@ -10,11 +10,12 @@ from collections.abc import Collection
 from django.db import transaction
 
 from integrations import grants, outsiders, providers, runs
+from integrations.contract import MailRef
 from integrations.email import aliases, exchanges, reading, searches
 from integrations.email.mailbox import Mailbox
 from integrations.email.models import EmailMessage, MailSearch, MailToRead
 from integrations.errors import CursorExpired
-from integrations.models import SetAside, SyncRun
+from integrations.models import SetAside, SyncRun, SyncState
 
 
 def run(state_id: uuid.UUID) -> None:
@@ -68,13 +69,24 @@ def _follow(mailbox: Mailbox, rules: outsiders.Rules) -> None:
             page = mailbox.changes(state.cursor, "")
         with transaction.atomic():
             gone = set(page.vanished)
-            searches.changed(state, [ref for ref in page.changed if ref.external_id not in gone])
+            searches.changed(state, _worth_reading(state, page.changed, gone))
             deleted = _forget(mailbox.held, gone, rules)
             cursor = state.cursor if page.next_page else page.next_cursor or state.cursor
             runs.store_page(mailbox.held, cursor, page.next_page, {"deleted": deleted}, {})
         if not page.next_page:
             return
         runs.check_time(mailbox.held)
+
+
+def _worth_reading(state: SyncState, changed: Collection[MailRef], gone: Collection[str]) -> list[MailRef]:
+    """Without what is gone again, and what was not taken when it came and has but other labels now."""
+    there = [ref for ref in changed if ref.external_id not in gone]
+    relabelled = {ref.external_id for ref in there if ref.is_relabelled}
+    if not relabelled:
+        return there
+    rows = EmailMessage.objects.filter(state=state, external_id__among=relabelled)
+    unknown = relabelled - set(rows.values_list("external_id", flat=True))
+    return [ref for ref in there if ref.external_id not in unknown]
 
 
 def _forget(held: runs.Held, external_ids: Collection[str], rules: outsiders.Rules) -> int:

@@ -59,6 +59,9 @@ def run(request: Any, http: requests.Session) -> dict[str, Any]:
         raise translated(error) from error
     except ValueError as error:
         raise Temporary("Google's answer could not be read as JSON.") from error
-    if not isinstance(answer, dict):
+    if not answer:
         return {}
+    if not isinstance(answer, dict):
+        # Google's client hands on what is no JSON as it stands: a sign-in page must not pass for an empty list.
+        raise Temporary("Google's answer could not be read as JSON.")
     return answer
