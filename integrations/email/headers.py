@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.errors import HeaderParseError
 from email.headerregistry import HeaderRegistry
+from functools import lru_cache
+from itertools import islice
 
 from integrations.contract import Party
 from relationships import addresses
@@ -63,6 +65,10 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+SPEC = r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+SIMPLE = re.compile(rf'(?:"(?P<quoted>[\w .,@-]*)"|(?P<name>[\w -]*)) ?<(?P<spec>{SPEC})>|(?P<bare>{SPEC})')
+"""A mailbox as nearly all are written: words, in quotes or not, and an address of ordinary letters."""
+
 BRACKETED = re.compile(r"<([^<>\s]+)>")
 UNSPEAKABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, and those that turn the direction of what follows: they make one name look like another."""
@@ -168,23 +174,39 @@ def _is_automatic(headers: Headers) -> bool:
 
 
 def _mailboxes(role: str, value: str) -> Iterator[Party]:
-    for number, piece in enumerate(_pieces(value)):
-        if number >= MAX_PARTIES:
-            return
-        for name, spec in _read(piece):
-            try:
-                yield Party(role, addresses.normalize(spec), cleaned(name)[:MAX_NAME])
-            except ValueError:
-                continue
+    for piece in islice(_pieces(value), MAX_PARTIES):
+        for email, name in _read(piece):
+            yield Party(role, email, name)
 
 
-def _read(piece: str) -> list[tuple[str, str]]:
-    """Name and address of what stands between two commas: mostly one mailbox, none for an empty group."""
+@lru_cache(maxsize=4096)
+def _read(piece: str) -> tuple[tuple[str, str], ...]:
+    """Address and name of what stands between two commas: mostly one mailbox, none for an empty group.
+
+    The same people stand in most mails of a mailbox, so they are read once; and what is simply written is read without
+    the standard library's parser, which takes twenty times as long for the same answer.
+    """
+    simple = SIMPLE.fullmatch(piece)
+    if simple and "=?" not in piece:
+        return tuple(_normal([(simple["spec"] or simple["bare"], simple["quoted"] or simple["name"] or "")]))
+    return tuple(_normal(parsed(piece)))
+
+
+def parsed(piece: str) -> list[tuple[str, str]]:
+    """Address and name as the standard library reads them."""
     try:
-        found = registry("to", piece).addresses  # type: ignore[attr-defined]  # it is an address header by its name
-        return [(one.display_name, f"{one.username}@{one.domain}") for one in found]
+        mailboxes = registry("to", piece).addresses  # type: ignore[attr-defined]  # it is an address header by its name
+        return [(f"{one.username}@{one.domain}", one.display_name) for one in mailboxes]
     except PARSER_FAULTS:
-        return [("", spec) for spec in BRACKETED.findall(piece)[-1:]]
+        return [(spec, "") for spec in BRACKETED.findall(piece)[-1:]]
+
+
+def _normal(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for spec, name in found:
+        try:
+            yield addresses.normalize(spec), cleaned(name)[:MAX_NAME]
+        except ValueError:
+            continue
 
 
 def _pieces(value: str) -> Iterator[str]:

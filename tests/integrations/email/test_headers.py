@@ -18,6 +18,13 @@ def people(value: str, role: str = "to") -> list[tuple[str, str]]:
     return [(party.name, party.email) for party in headers.parties({role: [value]})]
 
 
+def is_address(spec: str) -> bool:
+    try:
+        return bool(addresses.normalize(spec))
+    except ValueError:
+        return False
+
+
 def of(**values: str) -> headers.Headers:
     """Headers by names written with underscores."""
     return headers.grouped((name.replace("_", "-"), value) for name, value in values.items())
@@ -265,6 +272,15 @@ def test_whoever_is_written_by_the_rules_is_read_again(crowd: list[tuple[str, st
     value = ", ".join(str(Address(name, local, "lp.example")) for name, local in crowd)
 
     assert [email for _, email in people(value)] == [f"{local}@lp.example" for _, local in crowd]
+
+
+@given(piece=st.from_regex(headers.SIMPLE, fullmatch=True, alphabet=st.characters(exclude_categories=["Cs"])))
+@settings(deadline=None, max_examples=300)
+def test_what_is_simply_written_is_read_as_the_standard_library_reads_it(piece: str) -> None:
+    by_parser = [
+        (addresses.normalize(spec), headers.cleaned(name)) for spec, name in headers.parsed(piece) if is_address(spec)
+    ]
+    assert [(party.email, party.name) for party in headers.parties({"to": [piece]})] == by_parser
 
 
 @pytest.mark.parametrize(
