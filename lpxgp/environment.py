@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -71,6 +72,28 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         return raw
 
     return word
+
+
+def shaped(pattern: str, example: str) -> Callable[[str], str]:
+    """Reads nothing, or text of this pattern."""
+
+    def text(raw: str) -> str:
+        if raw and not re.fullmatch(pattern, raw):
+            raise ValueError(f"{raw!r} is not like {example}")
+        return raw
+
+    return text
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Reads a whole number that is not too low to work with."""
+
+    def number(raw: str) -> int:
+        if count(raw) < lowest:
+            raise ValueError(f"{raw!r} is less than {lowest}")
+        return count(raw)
+
+    return number
 
 
 def count(raw: str) -> int:

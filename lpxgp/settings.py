@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from lpxgp import logs
 from lpxgp.environment import (
+    at_least,
     boolean,
     count,
     database,
@@ -24,6 +25,7 @@ from lpxgp.environment import (
     origin,
     origins,
     read,
+    shaped,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -64,9 +66,13 @@ PROVIDER_CREDENTIALS = {
 }
 # Mail: the one permission that is asked for, what an account may cost a minute, and where its pushes come from.
 GMAIL_SCOPE = read("GMAIL_SCOPE", one_of("readonly", "metadata"), "readonly")
-GMAIL_UNITS_PER_MINUTE = read("GMAIL_UNITS_PER_MINUTE", count, "6000")
-GOOGLE_PUBSUB_TOPIC = read("GOOGLE_PUBSUB_TOPIC", str, "")
-GOOGLE_PUBSUB_SERVICE_ACCOUNT = read("GOOGLE_PUBSUB_SERVICE_ACCOUNT", str, "")
+GMAIL_UNITS_PER_MINUTE = read("GMAIL_UNITS_PER_MINUTE", at_least(500), "6000")
+GOOGLE_PUBSUB_TOPIC = read(
+    "GOOGLE_PUBSUB_TOPIC", shaped(r"projects/[^/\s]+/topics/[^/\s]+", "projects/your-project/topics/gmail"), ""
+)
+GOOGLE_PUBSUB_SERVICE_ACCOUNT = read(
+    "GOOGLE_PUBSUB_SERVICE_ACCOUNT", shaped(r"[^@\s]+@[^@\s]+", "push@your-project.iam.gserviceaccount.com"), ""
+)
 
 if not DEBUG:
     if SECRET_KEY == LAPTOP_SECRET_KEY or len(SECRET_KEY) < 50:
