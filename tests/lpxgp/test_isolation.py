@@ -57,24 +57,24 @@ def rule(alice: User) -> dict[str, Any]:
     }
 
 
-def integration(alice: User) -> dict[str, Any]:
+def integration(alice: User, kind: str = "calendar", resource: str = "calendar") -> dict[str, Any]:
     linked = Integration.unscoped.create(
         company=alice.company,
         user=alice,
         provider="google",
-        integration_type="calendar",
+        integration_type=kind,
         encrypted_tokens=b"",
         external_account_id="118",
         account_address="alice@acme.example",
     )
     SyncState.unscoped.create(
-        company=alice.company, integration=linked, resource_type="calendar", external_id="primary", name="Alice"
+        company=alice.company, integration=linked, resource_type=resource, external_id="primary", name="Alice"
     )
     return {"pk": linked.pk}
 
 
 def mail(alice: User) -> dict[str, Any]:
-    state = SyncState.unscoped.get(integration=integration(alice)["pk"])
+    state = SyncState.unscoped.get(integration=integration(alice, "email", "mailbox")["pk"])
     thread = EmailThread.unscoped.create(company=alice.company, state=state, external_id="t1")
     message = EmailMessage.unscoped.create(
         company=alice.company,
