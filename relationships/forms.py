@@ -116,7 +116,7 @@ class SharingForm(forms.Form):
         label="Colleagues may read the subjects of my mail with contacts",
         required=False,
         help_text="Holds for past mail too. A mail's subject is shown to the firm once everybody of yours who wrote or "
-        "got it says so. Texts of mails are never shown to anybody.",
+        "got it says so. What a mail says is never shared.",
     )
 
 

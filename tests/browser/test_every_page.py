@@ -5,18 +5,21 @@ The addresses come from the URL resolver, so that a new page is looked at by its
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
 from integrations.models import Integration
 from relationships import briefs, tenancy
-from relationships.models import Person, Touchpoint, User
+from relationships.models import BlockRule, Person, Touchpoint, User
 from tests.browser.conftest import Visit
 from tests.lpxgp.addresses import addresses
+from tests.relationships.letters import arrive, letter
 
 pytestmark = pytest.mark.browser
 NOT_PAGES = ("admin/", "webhooks/", "api/", "metrics", "accounts/logout/", "oauth/callback/")
@@ -34,8 +37,19 @@ def places(linked: Integration, lena: Person, alice: User) -> list[str]:
     coming = Touchpoint.unscoped.get(title="Data room")
     Touchpoint.unscoped.filter(pk=coming.pk).update(title=LONG, join_url="https://meet.example/abc")
     with tenancy.within(linked.company_id):
+        at = timezone.now() - timedelta(days=9)
+        arrive(alice, letter("a", at, of=[alice], by=lena, subject=LONG), letter("b", at, of=[alice], to=[lena]))
+        arrive(alice, letter("c", timezone.now(), of=[alice], to=[lena]))
+        rule = BlockRule.objects.create(
+            company_id=linked.company_id, user=alice, kind="domain", value=f"{LONG[:60]}.example".lower()
+        )
         briefs.make(coming.pk)
-    rows = {"integrations": linked.pk, "relationships:person": lena.pk, "relationships:meeting": coming.pk}
+    rows = {
+        "integrations": linked.pk,
+        "relationships:person": lena.pk,
+        "relationships:meeting": coming.pk,
+        "relationships:rule": rule.pk,
+    }
     client = Client()
     client.force_login(alice, backend="allauth.account.auth_backends.AuthenticationBackend")
     found = []

@@ -315,6 +315,7 @@ class TestPrivateMail:
                 title=title,
                 occurred_at=AT,
                 is_private=is_private,
+                guests=[{"email": "someone@hush.example", "name": "Someone", "role": "to"}],
             )
             for title, is_private in (("Hush-hush offer", True), ("Open offer", False))
         ]
@@ -338,3 +339,21 @@ class TestPrivateMail:
         assert as_staff.post(url(Touchpoint, "change", mails[0].pk), sent).status_code == 302
         mails[0].refresh_from_db()
         assert (mails[0].title, mails[0].is_private, mails[0].occurred_at.day) == ("Hush-hush offer", True, 3)
+
+    @pytest.mark.parametrize("lookup", ["title__startswith", "title__regex", "title", "guests__icontains"])
+    def test_nobody_guesses_it_letter_by_letter(self, as_staff: Client, mails: list[Touchpoint], lookup: str) -> None:
+        assert as_staff.get(url(Touchpoint, "changelist"), {lookup: "Hush"}).status_code == 400
+
+    def test_its_guests_are_not_for_staff(self, as_staff: Client, mails: list[Touchpoint]) -> None:
+        private, shared = (as_staff.get(url(Touchpoint, "change", mail.pk)).content for mail in mails)
+        assert b"hush.example" not in private
+        assert b"hush.example" in shared
+
+    def test_staff_make_nobody_its_reader(
+        self, as_staff: Client, mails: list[Touchpoint], alice: User, bob: User
+    ) -> None:
+        mails[0].users.add(alice)
+        sent = {"kind": "meeting", "occurred_at_0": "2026-03-03", "occurred_at_1": "09:00:00", "users": [str(bob.pk)]}
+        assert as_staff.post(url(Touchpoint, "change", mails[0].pk), sent).status_code == 302
+        mails[0].refresh_from_db()
+        assert (mails[0].kind, list(mails[0].users.all())) == ("email", [alice])

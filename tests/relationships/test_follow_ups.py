@@ -144,7 +144,8 @@ class TestNeverTwice:
         arrive(alice, letter("t", MONDAY, of=[alice], to=[jane]))
         with CaptureQueriesContext(connection) as queries:
             assert follow_ups.review(in_acme.pk, ["t"]) == 0
-        assert all("INSERT" not in each["sql"] and "UPDATE " not in each["sql"] for each in queries)
+        written = [each["sql"] for each in queries if each["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+        assert written == []
 
     @pytest.mark.parametrize("outcome", ["answered", "dismissed", "void"])
     def test_what_is_closed_stays_closed(self, alice: User, in_acme: Company, jane: Person, outcome: str) -> None:
@@ -352,7 +353,7 @@ class TestDeletion:
         assert FollowUp.objects.get().task is None
 
 
-STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(1, 5 * 24)), min_size=1, max_size=8)
+STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(1, 3 * 24)), min_size=1, max_size=8)
 """Who writes (a colleague or a contact), which of the colleagues it concerns, hours since the last one."""
 
 
@@ -363,7 +364,7 @@ def test_any_conversation_in_any_order_of_reading_ends_alike(
 ) -> None:
     FollowUp.objects.all().delete()
     Touchpoint.objects.all().delete()
-    at, mails = MONDAY - 15 * DAY, []
+    at, mails = NOW - 29 * DAY, []
     for is_outgoing, whose, hours in steps:
         at += hours * HOUR
         users = [[alice], [bob], [alice, bob]][whose]
