@@ -15,7 +15,7 @@ from relationships import bulk, correspondence, rhythm, tenancy, workdays
 from relationships.correspondence import Letter
 from relationships.models import FollowUp, Task, Touchpoint, User
 
-OLDEST = timedelta(days=60)
+OLDEST = timedelta(days=30)
 """What has waited longer is not opened, and what is open no longer applies: nobody expects that answer any more."""
 
 THREADS_AT_ONCE = 500
