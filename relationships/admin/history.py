@@ -22,7 +22,7 @@ def pretty(value: Any) -> SafeString:
 
 @admin.register(Touchpoint)
 class TouchpointAdmin(TenantAdmin):
-    """Staff read no subject of private mail, and cannot find it by one."""
+    """Staff read no subject of private mail and no address in it, cannot find it by one, and let nobody else read it."""
 
     list_display = ("__str__", "kind", "occurred_at", "cancelled_at", "company")
     list_filter = ("company", "kind", ("cancelled_at", admin.EmptyFieldListFilter))
@@ -51,9 +51,20 @@ class TouchpointAdmin(TenantAdmin):
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.exclude, "title") if obj and (obj.is_private or obj.is_out_of_sight) else self.exclude
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Whoever is among a mail's users reads it: that comes from its copies alone."""
+        is_mail = obj is not None and obj.kind == Touchpoint.Kind.EMAIL
+        return [*super().get_readonly_fields(request, obj), *(["kind", "users"] if is_mail else [])]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Not by a title or a guest that may be private: whoever tries one beginning after another reads it."""
+        return lookup.split("__")[0] not in {"title", "guests"} and super().lookup_allowed(lookup, value, request)
+
     @admin.display(description="guests")
-    def guests_read(self, touchpoint: Touchpoint) -> SafeString:
-        return pretty(touchpoint.guests)
+    def guests_read(self, touchpoint: Touchpoint) -> SafeString | str:
+        """Who was there, where that is not for the mail's own users alone."""
+        is_open = not touchpoint.is_private and not touchpoint.is_out_of_sight
+        return pretty(touchpoint.guests) if is_open else "Private"
 
     def save_model(self, request: HttpRequest, obj: Touchpoint, form: Any, change: bool) -> None:
         """A touchpoint that was typed in is an event of its own."""

@@ -54,6 +54,20 @@ def test_no_page_of_a_link_or_channel_shows_a_secret(google: Google, link: Link,
         assert not [secret for secret in secrets if secret in html], page
 
 
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "integrations/channel/?channel_token__startswith",
+        "integrations/integration/?encrypted_tokens__startswith",
+        "integrations/linkattempt/?state_digest__startswith",
+        "integrations/syncstate/?cursor__startswith",
+        "calendar/calendarevent/?title__startswith",
+    ],
+)
+def test_nobody_guesses_what_is_not_shown(as_staff: Client, lookup: str) -> None:
+    assert as_staff.get(f"/admin/{lookup}=a").status_code == 400
+
+
 def test_an_events_content_is_its_owners(google: Google, link: Link, alice: User, as_staff: Client) -> None:
     google.put(alice.email, meeting("one", at(1), alice.email, "x@else.example", summary="Quite secret"))
     state = state_of(link(alice))

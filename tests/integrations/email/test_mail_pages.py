@@ -221,3 +221,24 @@ def test_staff_never_see_what_mail_is_about_or_with_whom(
             assert page.status_code == 200, address
             for secret in ("Subject one", "Text of one", LP, "one@mail.example"):
                 assert secret not in page.content.decode(), address
+
+
+@pytest.mark.parametrize(
+    ("name", "lookup", "value"),
+    [
+        ("emailmessage", "subject__startswith", "Subject"),
+        ("emailmessage", "message_id__startswith", "one"),
+        ("emailmessage", "parties__email", LP),
+        ("emailmessage", "thread__subject__startswith", "Subject"),
+        ("emailthread", "subject__regex", "^S"),
+        ("mailsearch", "about__startswith", "Lena"),
+        ("mailsearch", "addresses__icontains", LP),
+        ("savedmail", "subject__startswith", "Subject"),
+        ("savedmail", "message__subject__startswith", "Subject"),
+        ("savedmail", "encrypted_text__startswith", "x"),
+    ],
+)
+def test_staff_do_not_guess_it_letter_by_letter(
+    as_staff: Client, one: EmailMessage, name: str, lookup: str, value: str
+) -> None:
+    assert as_staff.get(f"/admin/email/{name}/", {lookup: value}).status_code == 400
