@@ -145,7 +145,7 @@ def test_metrics_that_are_named_exist_and_all_are() -> None:
 
 def test_every_schedule_is_explained() -> None:
     told = re.findall(
-        r"^\| (?:minute|5 minutes|day) \| ([a-z ]+) \|", (ROOT / "docs" / "operate.md").read_text(), re.MULTILINE
+        r"^\| (?:minute|5 minutes|hour|day) \| ([a-z -]+) \|", (ROOT / "docs" / "operate.md").read_text(), re.MULTILINE
     )
     assert sorted(told) == sorted(periodic.name for periodic in SCHEDULES)
 
