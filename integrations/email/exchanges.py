@@ -67,20 +67,24 @@ def record(
     unique_keys: Collection[str],
     rules: outsiders.Rules,
     known: matching.Known = matching.NOTHING,
+    is_reviewed: bool = True,
 ) -> int:
     """Make the touchpoints of these mails what all their copies say together; returns how many there are.
 
     To be called in the transaction that changed the copies. The lock makes two colleagues' syncs take turns, so that
-    the later one sees both copies. What ``known`` says is not asked again.
+    the later one sees both copies. What ``known`` says is not asked again. Unless ``is_reviewed`` the caller finds out
+    later who owes an answer: that looks at a year's mail with the same people, which many batches would do in vain.
     """
     if not unique_keys:
         return 0
     Company.objects.select_for_update(no_key=True).filter(pk=company_id).values_list("pk").get()
     mails = _mails(_parties(unique_keys), rules, known)
-    before = Touchpoint.objects.filter(unique_key__among=unique_keys).values_list("thread_key", flat=True)
-    threads = {*before, *(mail.thread_key for mail in mails)}
+    threads = {mail.thread_key for mail in mails}
+    if is_reviewed:
+        threads |= set(Touchpoint.objects.filter(unique_key__among=unique_keys).values_list("thread_key", flat=True))
     touchpoints.record_mails(mails, gone=set(unique_keys) - {mail.unique_key for mail in mails})
-    follow_ups.review(company_id, threads)
+    if is_reviewed:
+        follow_ups.review(company_id, threads)
     return len(mails)
 
 

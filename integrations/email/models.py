@@ -140,6 +140,9 @@ class MailSearch(TenantModel):
     page = models.TextField(blank=True, help_text="Next page of a listing that was interrupted.")
     found = models.PositiveIntegerField(default=0)
     listed_at = models.DateTimeField(null=True, help_text="When the last page was listed.")
+    read_at = models.DateTimeField(
+        null=True, help_text="When all it found had been read, and who owes an answer was found out."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -54,7 +54,7 @@ class Asked:
 
 
 def read_all(mailbox: Mailbox, rules: outsiders.Rules) -> None:
-    """Read whatever is due. Raises Wait where the minute's quota is used up, or where something is due again soon."""
+    """Read whatever is due. Raises Wait where the minute's quota is used up."""
     held = mailbox.held
     with ThreadPoolExecutor(1) as reader:
         asked = _ask(mailbox, reader, ())
@@ -65,7 +65,6 @@ def read_all(mailbox: Mailbox, rules: outsiders.Rules) -> None:
             if wait:
                 raise wait
             asked = following
-    _wait_for_the_rest(held.state)
 
 
 def _ask_next(mailbox: Mailbox, reader: ThreadPoolExecutor, asked: Asked) -> tuple[Asked | None, Exception | None]:
@@ -118,7 +117,7 @@ def _thread_by_thread(first: Sequence[MailToRead], whole: Iterable[MailToRead], 
         left -= len(group[:left])
 
 
-def _wait_for_the_rest(state: SyncState) -> None:
+def wait_for_the_rest(state: SyncState) -> None:
     """Raises Wait where something is due again soon."""
     until = MailToRead.objects.filter(state=state).aggregate(at=Min("due_at"))["at"]
     if until is not None and until < timezone.now() + WAIT_AT_MOST:
@@ -143,7 +142,8 @@ def _store(
         dropped = Counter(judged[name] for name in copies.keys() - kept)
         touched = _write(state, [copies[name] for name in kept], judged, before)
         deleted = _delete(state, [before[name] for name in gone | copies.keys() - kept if name in before], rules)
-        found = exchanges.record(state.company_id, touched, rules, known)
+        is_past = all(row.search_id for row in rows.values())
+        found = exchanges.record(state.company_id, touched, rules, known, is_reviewed=not is_past)
         set_aside = _set_aside(held, batch, settled, rows)
         _settle(rows, batch, settled)
         _count_unannounced(held, rows, [copies[name] for name in kept])

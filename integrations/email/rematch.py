@@ -19,7 +19,7 @@ from integrations import news, outsiders, providers, sync_states
 from integrations.email import exchanges, searches
 from integrations.email.models import EmailMessage, EmailParty, MailLook, MailSearch
 from integrations.models import SyncRun, SyncState
-from relationships import addresses, blocking, bulk, tenancy
+from relationships import addresses, blocking, bulk, follow_ups, tenancy
 from relationships.models import BlockRule, OrganizationDomain, PersonAddress, Touchpoint
 
 BATCH = 250
@@ -57,6 +57,7 @@ def rematch(company_id: uuid.UUID) -> int:
             if start:
                 bulk.give_way()
             changed += reconsider(company_id, concerned[start : start + BATCH])
+        _review(company_id, concerned)
         _look_back(look.since)
         if BlockRule in look.gone:
             _look_for_the_unblocked()
@@ -105,10 +106,18 @@ def reconsider(company_id: uuid.UUID, message_ids: Collection[uuid.UUID]) -> int
         EmailMessage.objects.bulk_update(changed, ["verdict"])
         rules = outsiders.rules_for(company_id, None)
         _take_out(never, company_id, rules)
-        exchanges.record(
-            company_id, {message.unique_key for message in messages} - {one.unique_key for one in never}, rules
-        )
+        keys = {message.unique_key for message in messages} - {one.unique_key for one in never}
+        exchanges.record(company_id, keys, rules, is_reviewed=False)
     return len(changed) + len(never)
+
+
+def _review(company_id: uuid.UUID, message_ids: Sequence[uuid.UUID]) -> None:
+    """Find out who owes an answer in the conversations of these messages."""
+    rows = EmailMessage.objects.filter(pk__among=message_ids).order_by("thread_key")
+    keys = list(rows.values_list("thread_key", flat=True).distinct())
+    for start in range(0, len(keys), BATCH):
+        with transaction.atomic():
+            follow_ups.review(company_id, keys[start : start + BATCH])
 
 
 def _take_out(messages: Sequence[EmailMessage], company_id: uuid.UUID, rules: outsiders.Rules) -> None:

@@ -7,17 +7,21 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from integrations import runs
+from integrations.clock import MAX_ATTEMPTS
 from integrations.contract import MailAdapter, MailQuery, MailRef
 from integrations.email.mailbox import Mailbox
-from integrations.email.models import EmailMessage, MailSearch, MailToRead
+from integrations.email.models import EmailMessage, EmailThread, MailSearch, MailToRead
 from integrations.models import SyncRun, SyncState
-from relationships import addresses, bulk
+from relationships import addresses, bulk, follow_ups
 from relationships.models import OrganizationDomain, PersonAddress
 
 Purpose = MailSearch.Purpose
+
+THREADS_AT_ONCE = 500
 
 GAP_MARGIN = timedelta(days=1)
 """Mail may reach a mailbox a while after its time."""
@@ -144,3 +148,23 @@ def _to_read(state: SyncState, refs: Iterable[MailRef], search_id: uuid.UUID | N
         for ref in refs
     ]
     bulk.upsert(MailToRead, rows, unique=["state", "external_id"], once=["company", "thread_id", "search"])
+
+
+def finish(mailbox: Mailbox) -> None:
+    """Once all that searches found was read: find out who owes an answer in the conversations that are not too old."""
+    held = mailbox.held
+    state = held.state
+    done = MailSearch.objects.filter(state=state, listed_at__isnull=False, read_at__isnull=True)
+    # What fails again and again holds up nothing.
+    left = MailToRead.objects.filter(search=OuterRef("pk"), tries__lte=MAX_ATTEMPTS)
+    ids = list(done.exclude(Exists(left)).values_list("pk", flat=True))
+    if not ids:
+        return
+    threads = EmailThread.objects.filter(state=state, last_at__gt=timezone.now() - follow_ups.OLDEST)
+    rows = EmailMessage.objects.filter(thread__in=threads).order_by("thread_key")
+    keys = list(rows.values_list("thread_key", flat=True).distinct())
+    for start in range(0, len(keys), THREADS_AT_ONCE):
+        with transaction.atomic():
+            follow_ups.review(state.company_id, keys[start : start + THREADS_AT_ONCE])
+            runs.change_state(held, held_until=timezone.now() + runs.HOLD)
+    MailSearch.objects.filter(pk__among=ids).update(read_at=timezone.now())

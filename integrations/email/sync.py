@@ -37,6 +37,8 @@ def _read(held: runs.Held) -> None:
         searches.list_all(mailbox)
         _follow(mailbox, rules)
         reading.read_all(mailbox, rules)
+        searches.finish(mailbox)
+        reading.wait_for_the_rest(held.state)
 
 
 def _name_run(held: runs.Held) -> None:

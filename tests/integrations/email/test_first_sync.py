@@ -1,9 +1,15 @@
 """What a first sync of a mailbox stores, and what it leaves out."""
 
+import uuid
+from collections.abc import Collection
+
 import pytest
 
+from integrations.email import searches
 from integrations.email.models import EmailMessage, EmailParty, MailSearch, MailToRead
-from relationships.models import Person, Touchpoint, User
+from integrations.models import SyncState
+from relationships import follow_ups
+from relationships.models import FollowUp, Person, Touchpoint, User
 from tests.integrations.email.conftest import LinkMemory, Sync
 from tests.integrations.email.memory import ALICE, LP, MemoryMail, mail
 
@@ -68,3 +74,41 @@ def test_what_no_person_wrote_is_kept_and_is_no_exchange(
     assert EmailMessage.unscoped.get().verdict == verdict
     assert run.skipped == {verdict: 1}
     assert not Touchpoint.unscoped.exists()
+
+
+def test_who_owes_an_answer_is_found_out_once_at_the_end(
+    box: MemoryMail, alice: User, link_memory: LinkMemory, sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.put(*[mail(f"m{number}", LP, ALICE, days=-1 - number / 10) for number in range(9)])
+    reviewed: list[set[str]] = []
+    original = follow_ups.review
+
+    def review(company_id: uuid.UUID, thread_keys: Collection[str]) -> int:
+        reviewed.append(set(thread_keys))
+        return original(company_id, thread_keys)
+
+    monkeypatch.setattr(follow_ups, "review", review)
+    with monkeypatch.context() as patch:
+        patch.setattr(searches, "finish", lambda mailbox: _killed())
+        with pytest.raises(SystemExit):
+            sync(link_memory(alice))
+    assert reviewed == []
+    assert FollowUp.objects.count() == 0
+    assert MailSearch.objects.filter(read_at=None).exists()
+
+    state = SyncState.objects.get()
+    SyncState.objects.update(held_by=None, held_until=None)
+    sync(state)
+
+    assert [len(keys) for keys in reviewed] == [9]
+    assert FollowUp.objects.filter(side="ours").count() == 9
+    assert not MailSearch.objects.filter(read_at=None).exists()
+
+    box.put(mail("reply", ALICE, LP, thread="t-m0", in_reply_to="m0@mail.example", days=0))
+    sync(state)
+    assert len(reviewed) == 2
+    assert FollowUp.objects.get(touchpoint__title="Subject m0", side="ours").outcome == "answered"
+
+
+def _killed() -> None:
+    raise SystemExit

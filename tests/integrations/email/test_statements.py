@@ -46,7 +46,7 @@ def put(box: MemoryMail, count: int) -> None:
     box.put(*copies)
 
 
-@pytest.mark.parametrize("what", ["first", "again", "deleted"])
+@pytest.mark.parametrize("what", ["new", "again", "deleted"])
 def test_the_number_does_not_depend_on_the_batchs_size(
     box: MemoryMail,
     alice: User,
@@ -58,6 +58,7 @@ def test_the_number_does_not_depend_on_the_batchs_size(
     box.page_size = box.batch = 1000
     box.units_per_minute = 10**6
     state = link_memory(alice)
+    sync(state)
     counted = []
     for count in (12, 90):
         put(box, count)
@@ -80,6 +81,16 @@ def test_the_number_does_not_depend_on_the_batchs_size(
     small, big = counted
     assert big.total() <= small.total() + 1, big - small
     assert big.total() <= MOST_PER_BATCH, sorted(big.items())
+
+
+def test_a_batch_of_a_search_leaves_who_owes_an_answer_to_its_end(
+    box: MemoryMail, alice: User, link_memory: LinkMemory, sync: Sync, batches: list[Counter[str]]
+) -> None:
+    box.batch = 50
+    put(box, 90)
+    sync(link_memory(alice))
+    assert [statements.total() <= 24 for statements in batches] == [True, True], batches
+    assert not [name for statements in batches for name in statements if "followup" in name]
 
 
 def test_one_new_mail_in_a_large_mailbox_costs_two_calls(

@@ -103,8 +103,8 @@ def test_a_kill_while_a_batch_is_stored_leaves_no_part_of_it(
     module = runs if where == "store_page" else exchanges
     original, calls = getattr(module, where), iter(range(1000))
 
-    def killed(*args: object) -> object:
-        result = original(*args)
+    def killed(*args: object, **options: object) -> object:
+        result = original(*args, **options)
         if next(calls) == after:
             raise SystemExit
         return result
