@@ -343,7 +343,9 @@ class Touchpoint(TenantModel):
         default=False, help_text="Only its own users may read the title; others see that there was contact, and when."
     )
     answerers = models.JSONField(
-        default=list, blank=True, help_text="Ids of the users whom mail from outside was addressed to, not in copy."
+        default=list,
+        blank=True,
+        help_text="Ids of the users whom its answer concerns: who wrote it, or whom it was addressed to, not in copy.",
     )
     origin = models.CharField(max_length=100, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
