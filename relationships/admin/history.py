@@ -22,7 +22,7 @@ def pretty(value: Any) -> SafeString:
 
 @admin.register(Touchpoint)
 class TouchpointAdmin(TenantAdmin):
-    """Staff read no subject of private mail and no address in it, cannot find it by one, and let nobody else read it."""
+    """Staff read no subject of private mail and no address in it, find it by none, and let nobody else read it."""
 
     list_display = ("__str__", "kind", "occurred_at", "cancelled_at", "company")
     list_filter = ("company", "kind", ("cancelled_at", admin.EmptyFieldListFilter))

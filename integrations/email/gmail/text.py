@@ -29,13 +29,16 @@ def of(payload: dict[str, Any]) -> str:
     """The first plain text that is no attachment, else the first HTML as text."""
     for mime_type in ("text/plain", "text/html"):
         for part in _leaves(payload):
-            if part.get("mimeType") == mime_type and not part.get("filename") and (part.get("body") or {}).get("data"):
+            if part.get("mimeType") == mime_type and (part.get("body") or {}).get("data"):
                 text = _decoded(part)
                 return _storable(plain_text.of(text) if mime_type == "text/html" else text)
     return ""
 
 
 def _leaves(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The parts that hold something, without what is attached: another mail may be, with parts of its own."""
+    if part.get("filename") or str(part.get("mimeType", "")).startswith("message/"):
+        return
     parts = part.get("parts") or []
     if not parts:
         yield part

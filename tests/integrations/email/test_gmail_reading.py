@@ -1,6 +1,7 @@
 """Reading mail from Gmail: each message asked for ends in one place, and no form of answer causes a fault."""
 
 import base64
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -231,6 +232,14 @@ def test_an_attached_text_is_not_the_mails_text() -> None:
     assert text.of({}) == ""
 
 
+@pytest.mark.parametrize("filename", ["", "offer.eml"])
+def test_the_text_of_an_attached_mail_is_not_the_mails_text(filename: str) -> None:
+    attached = {"mimeType": "message/rfc822", "filename": filename, "parts": [part("text/plain", "another's words")]}
+
+    assert text.of({"mimeType": "multipart/mixed", "parts": [attached, part("text/html", "<p>Hello</p>")]}) == "Hello"
+    assert text.of({"mimeType": "multipart/mixed", "parts": [attached]}) == ""
+
+
 @pytest.mark.parametrize(
     ("raw", "charset"),
     [
@@ -259,7 +268,37 @@ def test_html_becomes_words_and_nothing_that_runs_or_loads() -> None:
     assert plain_text.of(html) == "Hello world,\n\nline\ntwo & three <x>\n\n- a\n\nlinkend"
 
 
-@given(html=st.text(max_size=300))
+@pytest.mark.parametrize(
+    ("html", "words"),
+    [
+        ("<![if !mso]>a<![endif]><![<![b", "a"),
+        ("<b title=\"x>y\" lang='>'>c</b> 1 < 2 <3", "c 1 < 2 <3"),
+        ("<a don't>k</a> <p/>q", "k q"),
+        ("a<script>if(a<b)'</x>'</scripted></SCRIPT >z", "az"),
+        ("a<script>b", "a"),
+        ("a<!-- b", "a"),
+        ("a<!-->b<!--->c<!-- - --!>d", "abcd"),
+        ("a<b title='", "a"),
+        ("<head><meta><body>a", "a"),
+    ],
+)
+def test_broken_html_is_read_as_a_browser_would(html: str, words: str) -> None:
+    assert plain_text.of(html) == words
+
+
+@pytest.mark.parametrize(
+    "piece", ["<a ", "<a b=", "<a b='", '<a b="', "<!", "<!--", "<![", "</", "</s", "&", "=", "<b/"]
+)
+@pytest.mark.parametrize("begin", ["", "<a ", "<!--", "<script>"])
+def test_junk_of_any_length_takes_no_time(begin: str, piece: str) -> None:
+    started = time.process_time()
+    plain_text.of(begin + piece * (400_000 // len(piece)))
+    assert time.process_time() - started < 5
+
+
+@given(
+    html=st.text(max_size=300) | st.lists(st.sampled_from(["<", "!", "--", "[", "a", "=", "'", ">", "/"])).map("".join)
+)
 def test_no_html_causes_a_fault(html: str) -> None:
     assert plain_text.of(html) == plain_text.of(html).strip()
 
