@@ -177,6 +177,17 @@ def test_a_new_key_is_looked_for_once_a_minute(
     assert len(published.asked) == 2
 
 
+def test_a_known_key_does_not_wait_while_an_unknown_one_is_asked_for(published: Any, key: Key) -> None:
+    push(f"Bearer {key.token()}")
+    taken: list[Claim] = []
+    with pushes.certificates._lock:  # as whoever asks Google holds it
+        thread = Thread(target=lambda: taken.append(push(f"Bearer {key.token()}")), daemon=True)
+        thread.start()
+        thread.join(timeout=10)
+
+    assert taken
+
+
 @pytest.mark.parametrize("answer", [(503, {}), (200, {}), (200, []), (200, "junk")])
 def test_old_certificates_stay_good_while_google_does_not_answer(
     published: Any, key: Key, clock: Callable[[float], None], answer: tuple[int, Any]
@@ -253,6 +264,7 @@ def test_tampered_tokens_are_refused(published: Any, key: Key, other_key: Key) -
         ".".join([head, payload, signature, signature]),
         forged(key, {"alg": "none", "typ": "JWT", "kid": key.kid}),
         forged(key, {"alg": "HS256", "typ": "JWT", "kid": key.kid}),
+        forged(key, {"alg": "ES256", "typ": "JWT", "kid": key.kid}),
         forged(key, {"alg": "RS256", "typ": "JWT", "kid": [key.kid]}),
         forged(key, {"alg": ["RS256"], "kid": key.kid}),
         good + "A" * 9000,

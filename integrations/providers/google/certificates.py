@@ -35,13 +35,17 @@ class Certificates:
     def having(self, key_id: str, reach: Reach) -> Mapping[str, str]:
         """The certificates, asked for again where they are out of date or hold no such key; old ones where Google does
         not answer."""
+        if not self._is_wanting(key_id):
+            return self._known  # what is signed by a known key never waits while another thread asks for an unknown one
         with self._lock:
             now = monotonic()
-            is_wanting = now >= self._good_until or key_id not in self._known
-            if is_wanting and now - self._tried_at >= UNKNOWN_KEY_EVERY:
+            if self._is_wanting(key_id) and now - self._tried_at >= UNKNOWN_KEY_EVERY:
                 self._tried_at = now
                 self._fetch(now, reach)
             return self._known
+
+    def _is_wanting(self, key_id: str) -> bool:
+        return monotonic() >= self._good_until or key_id not in self._known
 
     def _fetch(self, now: float, reach: Reach) -> None:
         try:
