@@ -141,6 +141,7 @@ TRICKS = [
     ("GET", f"{ME}/messages/1?$httpMethod=DELETE", {}, None),
     ("GET", f"{ME}/messages/1?%24httpHeaders=X-HTTP-Method-Override:DELETE", {}, None),
     ("GET", f"{ME}/messages/1?x_method=DELETE", {}, None),
+    ("GET", f"{ME}/messages/1?x=1;$httpMethod=DELETE", {}, None),
     ("get", f"{ME}/messages/1", {"x-http-method-override": "POST"}, None),
     ("HEAD", f"{ME}/messages/1", {}, None),
     ("OPTIONS", f"{ME}/messages/1", {}, None),
@@ -175,6 +176,31 @@ def test_tricks_do_not_help(
     prepared.url, prepared.method = url, method
     with pytest.raises(Permanent):
         http.send(prepared)
+    assert asked == []
+
+
+HIDDEN = f"POST {ME}/messages/send HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+FRAMES = [
+    ("POST", {"Content-Length": "0"}, HIDDEN),
+    ("POST", {"Content-Length": "2"}, "{}" + HIDDEN),
+    ("POST", {"Content-Length": f"+{len(HIDDEN)}"}, HIDDEN),
+    ("POST", {"Transfer-Encoding": "chunked"}, HIDDEN),
+    ("POST", {"Host": "www.googleapis.com"}, "{}"),
+    ("GET", {"Content-Length": "120"}, None),
+    ("GET", {"Transfer-Encoding": "chunked"}, None),
+]
+
+
+@pytest.mark.parametrize(("method", "more", "body"), FRAMES)
+def test_no_second_request_hides_behind_the_first(
+    method: str, more: dict[str, str], body: str | None, http: requests.Session, asked: list[str]
+) -> None:
+    prepared = requests.Request(method, f"{ME}/watch", data=body).prepare()
+    prepared.headers.update(more)
+    with pytest.raises(Permanent):
+        http.send(prepared)
+    with pytest.raises(Permanent):
+        http.post(f"{ME}/watch", data=iter([b"{}"]))
     assert asked == []
 
 
