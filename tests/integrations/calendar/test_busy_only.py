@@ -38,5 +38,5 @@ def test_busy_blocks_are_read_and_make_no_meetings(
     assert not SetAside.unscoped.exists()
     assert not Touchpoint.unscoped.exists()
     with tenancy.within(integration.company_id):
-        assert cards.for_integration(integration).meetings == 0
+        assert cards.for_integration(integration).counts["meetings"] == 0
     assert WORDS in as_alice.get("/settings/integrations/").content.decode()
