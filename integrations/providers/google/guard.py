@@ -49,8 +49,9 @@ def is_allowed(request: requests.PreparedRequest) -> bool:
 def _is_framed(headers: dict[str, str], body: object) -> bool:
     """Whether the body is as long as the headers say: what is left over would be read as a request of its own."""
     sent = body.encode() if isinstance(body, str) else body or b""
-    is_known = isinstance(sent, bytes) and not headers.keys() & {"transfer-encoding", "host"}
-    return is_known and headers.get("content-length", "0") == str(len(sent))
+    if not isinstance(sent, bytes) or headers.keys() & {"transfer-encoding", "host"}:
+        return False
+    return headers.get("content-length", "0") == str(len(sent))
 
 
 def _is_tunnelled_get(url: SplitResult, headers: dict[str, str], body: object) -> bool:
