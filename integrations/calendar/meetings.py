@@ -16,7 +16,7 @@ from integrations import outsiders
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy
 from relationships import matching, touchpoints
-from relationships.models import Company
+from relationships.models import BlockRule, Company
 
 Verdict = CalendarEvent.Verdict
 
@@ -27,11 +27,12 @@ RULES: tuple[tuple[str, str], ...] = (
     (Verdict.NO_GUESTS, "An event without other guests is not a meeting."),
     (Verdict.DECLINED, "What you declined does not count for you; it may count for a colleague who goes."),
     (Verdict.INTERNAL, "A meeting of colleagues only is internal."),
-    (Verdict.BLOCKED, "A meeting with somebody on your block list, or your firm's, stays out."),
+    (Verdict.BLOCKED, "Of a meeting with somebody who is never taken, by a block rule, only the time is kept."),
     (
         Verdict.UNKNOWN_GUESTS,
         "Nobody there is a contact, nor from the domain of a firm you know. Add one, and it appears.",
     ),
+    (Verdict.HIDDEN, "A meeting with somebody whom a block rule hides is kept, and shown nowhere but here."),
     (Verdict.MEETING, "All others are meetings: with a contact's address, or from the domain of a firm you know."),
 )
 
@@ -60,10 +61,13 @@ def verdict(copy: EventCopy, rules: outsiders.Rules, known: matching.Known) -> C
         return Verdict.DECLINED
     if not others:
         return Verdict.INTERNAL
-    if any(rules.blocked.blocks(email, rules.user_id) for email in others):
+    strengths = {rules.blocked.strength(email, rules.user_id) for email in others}
+    if BlockRule.Strength.NEVER in strengths:
         return Verdict.BLOCKED
     if not any(outsiders.is_known(email, known) for email in others):
         return Verdict.UNKNOWN_GUESTS
+    if BlockRule.Strength.HIDE in strengths:
+        return Verdict.HIDDEN
     return Verdict.MEETING
 
 

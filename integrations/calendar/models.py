@@ -25,6 +25,7 @@ class CalendarEvent(TenantModel):
         NO_GUESTS = "no_guests", "Nobody else is invited"
         INTERNAL = "internal", "Only colleagues"
         BLOCKED = "blocked", "A guest is on the block list"
+        HIDDEN = "hidden", "A guest is hidden by a block rule"
         UNKNOWN_GUESTS = "unknown_guests", "No guest is a known contact"
 
     company = unindexed_company()

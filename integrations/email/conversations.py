@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Case, TextField, Value, When
+from django.db.models import Case, Q, TextField, Value, When
 
 from integrations.contract import MessageCopy
 from integrations.email.models import EmailMessage
@@ -84,8 +84,9 @@ def _thread(thread_id: str) -> str:
 def _link_stored(links: Links, state: SyncState, copies: Sequence[MessageCopy]) -> Mapping[str, set[str]]:
     """Link what is stored of these conversations, of any colleague; returns the stored keys by leader."""
     hashes = {name for copy in copies for name in _names(copy, state)}
-    known = EmailMessage.objects.filter(unique_key__among=hashes).order_by()
-    pairs = set(known.values_list("unique_key", "thread_key"))
+    # Also those whose key is of a mail that was not read when they were, and is now.
+    known = EmailMessage.objects.filter(Q(unique_key__among=hashes) | Q(thread_key__among=hashes)).order_by()
+    pairs = set(known.values_list("unique_key", "thread_key").distinct())
     threads = EmailMessage.objects.filter(
         thread__state=state, thread__external_id__among={copy.thread_id for copy in copies}
     )

@@ -162,6 +162,24 @@ def test_events_that_were_kept_out_come_back_when_the_rule_goes(
     assert (run.kind, run.outcome, run.deleted) == (SyncRun.Kind.FULL, "done", 0)
 
 
+def test_a_hidden_guests_meetings_are_kept_out_of_sight_and_come_back_at_once(
+    read: SyncState, acme: Company, look: Look
+) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP, strength="hide")
+    look()
+    assert meetings_of(read) == {}
+    event = events_of(read)["lena"]
+    assert (event.verdict, event.title) == ("hidden", "Meeting lena")
+
+    rule.delete()
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting both", "Meeting lena"]
+    assert last_run(read).kind == SyncRun.Kind.FIRST
+
+
 def test_a_removed_rule_waits_for_a_sync_that_is_under_way(read: SyncState, acme: Company, look: Look) -> None:
     rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP)
     look()
