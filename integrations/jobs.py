@@ -15,6 +15,7 @@ from integrations.calendar import rematch as calendar_rematch
 from integrations.calendar import sync as calendar_sync
 from integrations.email import rematch as email_rematch
 from integrations.email import sync as email_sync
+from integrations.email.models import MailSearch
 from integrations.models import Integration, LinkAttempt, SyncRun, SyncState
 
 log = structlog.get_logger()
@@ -101,9 +102,12 @@ def delete_imported(integration_id: str) -> None:
 
 
 def purge() -> None:
-    """Delete old records of runs and channels, consents that were never finished, and ended sessions."""
+    """Delete old records of runs, channels and searches, consents that were never finished, and ended sessions."""
     now = timezone.now()
     channels.forget_ended()
     SyncRun.unscoped.filter(started_at__lt=now - KEEP_RUNS).delete()
+    # Those of the first sync tell whom it asked for: nobody is searched for twice.
+    old = MailSearch.unscoped.filter(read_at__lt=now - KEEP_RUNS)
+    old.exclude(purpose=MailSearch.Purpose.FIRST).delete()
     LinkAttempt.unscoped.filter(expires_at__lt=now).delete()
     Session.objects.filter(expire_date__lt=now).delete()

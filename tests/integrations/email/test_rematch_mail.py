@@ -247,3 +247,18 @@ def test_a_contact_whose_firm_changed_takes_its_mail_along(
     firms = Touchpoint.objects.get(title="Subject known").organizations.values_list("name", flat=True)
     assert set(firms) == {"Alder Pension", "Elm Foundation"}
     assert MailLook.objects.count() == 1
+
+
+def test_old_searches_are_forgotten_and_nobody_is_searched_for_again(
+    state: SyncState, box: MemoryMail, alice: User, noon: time_machine.Traveller
+) -> None:
+    noon.shift(timedelta(minutes=1))
+    add("Ben Oak", BEN, alice)
+    run(state)
+    noon.shift(timedelta(minutes=6))
+    run(state)
+    noon.shift(timedelta(days=31))
+    jobs.purge()
+    assert set(MailSearch.objects.values_list("purpose", flat=True)) == {"first"}
+    jobs.rematch()
+    assert searches() == []
