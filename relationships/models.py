@@ -369,7 +369,9 @@ class Touchpoint(TenantModel):
 
     def __str__(self) -> str:
         # Staff see this text. Members' pages ask privacy.title_for.
-        return (not self.is_private and not self.is_out_of_sight and self.title) or self.get_kind_display()
+        # Of mail never: this text is kept in the admin's log, where it would outlive the sharing of the subject.
+        is_said = self.kind != self.Kind.EMAIL and not self.is_out_of_sight
+        return (is_said and self.title) or self.get_kind_display()
 
     @property
     def is_out_of_sight(self) -> bool:

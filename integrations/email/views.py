@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -34,7 +34,12 @@ class Answer(NamedTuple):
 @members_only
 @require_GET
 def mail(request: HttpRequest) -> HttpResponse:
-    """The member's own stored mail, newest first, by words and by verdict; and what becomes of mail with an address."""
+    """The member's own stored mail, newest first, by words and by verdict; and what becomes of mail with an address.
+
+    ``of`` is a touchpoint's id: then it is the member's own copy of that mail.
+    """
+    if of := request.GET.get("of", ""):
+        return redirect("integrations:message", pk=_own_copy(request, of).pk)
     words = request.GET.get("q", "").strip()[:254]
     verdict = request.GET.get("verdict", "")
     rows = _own_mail(request)
@@ -55,6 +60,18 @@ def mail(request: HttpRequest) -> HttpResponse:
         "has_mailbox": _member(request).integrations.filter(integration_type="email").exists(),
     }
     return render(request, "email/mail.html", context)
+
+
+def _own_copy(request: HttpRequest, touchpoint_id: str) -> EmailMessage:
+    """The member's copy of the mail behind a touchpoint. Raises Http404."""
+    try:
+        keys = Touchpoint.objects.filter(pk=uuid.UUID(touchpoint_id)).values("unique_key")
+    except ValueError as error:
+        raise Http404 from error
+    one = _own_mail(request).filter(unique_key__in=keys).first()
+    if one is None:
+        raise Http404
+    return one
 
 
 @members_only

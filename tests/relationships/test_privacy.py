@@ -65,7 +65,8 @@ class TestTitle:
     def test_shared_mail_is_for_the_firm(self, alice: User, bob: User, jane: Person) -> None:
         alice.shares_mail_subjects = True
         [mail] = arrive(alice, letter("t", MONDAY, of=[alice], by=jane, subject=SUBJECT))
-        assert privacy.title_for(mail, bob) == str(mail) == SUBJECT
+        assert privacy.title_for(mail, bob) == SUBJECT
+        assert str(mail) == "E-mail", "the admin's log would keep it when it is shared no more"
 
     @pytest.mark.parametrize(
         ("kind", "title"),

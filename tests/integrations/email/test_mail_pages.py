@@ -13,7 +13,7 @@ from integrations.email import jobs
 from integrations.email.models import EmailMessage, SavedMail
 from integrations.errors import MissingScope, ResourceGone, Temporary
 from integrations.models import SyncState
-from relationships.models import BlockRule, Person, User
+from relationships.models import BlockRule, Person, Touchpoint, User
 from tests.integrations.email.conftest import LinkMemory, Sync
 from tests.integrations.email.memory import ALICE, BOB, LP, MemoryMail, mail
 
@@ -39,6 +39,14 @@ def state(box: MemoryMail, alice: User, link_memory: LinkMemory, sync: Sync) -> 
 @pytest.fixture
 def one(state: SyncState) -> EmailMessage:
     return EmailMessage.objects.get(external_id="one")
+
+
+def test_a_touchpoint_leads_to_ones_own_copy_and_to_nobody_elses(one: EmailMessage, alice: User, bob: User) -> None:
+    touchpoint = Touchpoint.objects.get(unique_key=one.unique_key)
+    answer = as_member(alice).get(f"{PAGE}?of={touchpoint.pk}")
+    assert (answer.status_code, answer["Location"]) == (302, f"{PAGE}{one.pk}/")
+    assert as_member(bob).get(f"{PAGE}?of={touchpoint.pk}").status_code == 404
+    assert as_member(alice).get(f"{PAGE}?of=nonsense").status_code == 404
 
 
 def as_member(user: User) -> Client:
