@@ -321,12 +321,11 @@ class TestPrivateMail:
         ]
 
     def test_it_is_not_found_by_its_subject(self, as_staff: Client, mails: list[Touchpoint]) -> None:
-        field = {"app_label": "relationships", "model_name": "note", "field_name": "touchpoint"}
-        for page, asked in ((url(Touchpoint, "changelist"), {}), (reverse("admin:autocomplete"), field)):
-            text = as_staff.get(page, {"q": "offer", "term": "offer", **asked}).content.decode()
+        field = {"app_label": "relationships", "model_name": "note", "field_name": "touchpoint", "term": "offer"}
+        for page, asked in ((url(Touchpoint, "changelist"), {"q": "offer"}), (reverse("admin:autocomplete"), field)):
+            text = as_staff.get(page, asked).content.decode()
             assert str(mails[1].pk) in text
             assert str(mails[0].pk) not in text
-            assert "Hush-hush" not in text
         assert str(mails[0].pk) not in as_staff.get(url(Touchpoint, "changelist"), {"q": "hush-hush"}).content.decode()
 
     def test_no_page_of_it_shows_its_subject(self, as_staff: Client, mails: list[Touchpoint]) -> None:
