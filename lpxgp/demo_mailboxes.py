@@ -81,6 +81,8 @@ class Mailboxes:
         references: list[str] = []
         at = self._in_office(at)
         for turn in range(count):
+            if at > self._now:
+                return
             ours, theirs = self._of(writer), f"{contact.name} <{contact.email}>"
             sender, recipient = (ours, theirs) if turn % 2 == 0 else (theirs, ours)
             mail = self._mail(f"{name} {turn}", sender, [recipient], f"{'Re: ' if turn else ''}{subject}", at, copy)
@@ -125,7 +127,7 @@ class Mailboxes:
             "to": to,
             "cc": cc or [],
             "subject": subject,
-            "date": min(at, self._now).isoformat(),
+            "date": at.isoformat(),
             "body": self._random.choice(LINES),
         }
 
