@@ -47,13 +47,16 @@ def is_staged() -> bool:
 
 
 def enter(command: str, folder: Path, web_port: int, sandbox_port: int) -> None:
-    """Become ``manage.py command`` with the demo's environment. Does not return."""
+    """Become ``manage.py command`` with the demo's environment. Does not return.
+
+    The database is a file in ``folder``, or DEMO_DATABASE_URL: never DATABASE_URL, which may be one in earnest.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     web, sandbox = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
     environment = {
         **os.environ,
         "DEBUG": "1",
-        "DATABASE_URL": f"sqlite:///{folder / 'lpxgp.sqlite3'}",
+        "DATABASE_URL": os.environ.get("DEMO_DATABASE_URL") or f"sqlite:///{folder / 'lpxgp.sqlite3'}",
         "PUBLIC_URL": web,
         "PROVIDER_ORIGINS": json.dumps({real: f"{sandbox}/{path}" for real, path in ORIGINS.items()}),
         "GOOGLE_CLIENT_ID": "demo.apps.googleusercontent.com",
