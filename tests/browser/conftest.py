@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -30,7 +30,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 10_000
-"""Milliseconds until something expected on a page counts as missing."""
+"""Milliseconds until something expected on a page counts as missing: twice what a card waits between two looks."""
 REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 """What the console says of every page that is answered with a refusal, on purpose."""
 
@@ -43,6 +43,7 @@ def launch() -> Iterator[Callable[..., Browser]]:
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         # Playwright's loop stands still in this thread between calls, but Django would refuse every query beside it.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         started: list[Browser] = []
