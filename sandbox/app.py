@@ -41,8 +41,11 @@ class Application:
     def _respond(self, request: Request, latency_seconds: float) -> Response:
         if request.path == "/control" or request.path.startswith("/control/"):
             return self._controls.respond(request)
+        path = request.path
+        for provider in self._providers:
+            path = provider.canonical(path)
         try:
-            (provider, route), args = self._routes.bind_to_environ(request.environ).match()
+            (provider, route), args = self._routes.bind_to_environ(request.environ).match(path)
         except NotFound:
             return home.respond(self._world, self._providers, request)
         except HTTPException as error:

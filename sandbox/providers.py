@@ -52,7 +52,8 @@ class Provider:
     """A pretend provider: a module of this package holds one as ``PROVIDER``.
 
     ``fault`` says a fault in the provider's own words; ``account_of`` tells whose call a request is ("" when it
-    cannot); ``controls`` maps "METHOD path" below /control/<slug>/ to a function that returns JSON.
+    cannot); ``controls`` maps "METHOD path" below /control/<slug>/ to a function that returns JSON; ``canonical``
+    turns a path that the provider takes in several spellings into the one of its routes, and leaves others alone.
     """
 
     slug: str
@@ -62,6 +63,7 @@ class Provider:
     account_of: Callable[[World, Request], str]
     controls: Mapping[str, Control] = field(default_factory=dict)
     overview: Callable[[World], Sequence[Table]] = lambda world: ()
+    canonical: Callable[[str], str] = lambda path: path
 
 
 def find_providers() -> list[Provider]:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 from werkzeug.wrappers import Request
 
-from sandbox.microsoft import consent, errors, graph, identity, oauth
+from sandbox.microsoft import consent, errors, graph, identity, me, oauth, paths
 from sandbox.microsoft.control import CONTROLS
 from sandbox.microsoft.state import Microsoft, microsoft_of
 from sandbox.providers import Provider, Route, Table
 from sandbox.world import World
 
 LOGIN = "/microsoft-login/<tenant>"
-GRAPH = "/microsoft-graph/v1.0"
 METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 ROUTES = [
@@ -22,7 +21,6 @@ ROUTES = [
     Route("POST", f"{LOGIN}/oauth2/v2.0/authorize", "microsoft.auth", consent.authorize),
     Route("POST", f"{LOGIN}/oauth2/v2.0/token", "microsoft.token", oauth.token),
     Route("GET", f"{LOGIN}/discovery/v2.0/keys", "microsoft.keys", identity.published_keys),
-    Route("GET", f"{GRAPH}/me", "graph.me.get", graph.me),
 ]
 UNKNOWN = [
     Route(method, f"/microsoft-{host}/<path:path>", "microsoft.unknown", errors.unknown)
@@ -49,10 +47,17 @@ def overview(world: World) -> Sequence[Table]:
 
 PROVIDER = Provider(
     slug="microsoft",
-    routes=[*ROUTES, *UNKNOWN],
+    routes=[
+        *ROUTES,
+        *me.ROUTES,
+        *UNKNOWN,
+    ],
     new_state=Microsoft,
     fault=errors.fault,
     account_of=account_of,
-    controls=CONTROLS,
+    controls={
+        **CONTROLS,
+    },
     overview=overview,
+    canonical=paths.canonical,
 )

@@ -6,6 +6,7 @@ https://learn.microsoft.com/graph/errors
 
 import json
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,14 +45,31 @@ class OAuthError(Exception):
         return reply(content, self.status)
 
 
-def graph(status: int, code: str, message: str) -> Response:
-    """Graph's envelope."""
-    return reply({"error": {"code": code, "message": message, "innerError": {"request-id": str(uuid.uuid4())}}}, status)
+class GraphError(Exception):
+    """A refusal of Graph: clients decide by ``code``. ``headers`` go out with it."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+
+    def response(self, client_request_id: str = "") -> Response:
+        """The envelope; the client's own id of the request comes back in it."""
+        request_id = str(uuid.uuid4())
+        inner = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+            "request-id": request_id,
+            "client-request-id": client_request_id or request_id,
+        }
+        content = {"error": {"code": self.code, "message": self.message, "innerError": inner}}
+        response = reply(content, self.status)
+        response.headers.update({"request-id": request_id, **self.headers})
+        return response
 
 
 def unknown(call: Call) -> Response:
     """A path the sandbox does not have."""
-    return graph(404, "ResourceNotFound", f"The sandbox has no {call.request.method} {call.request.path}")
+    message = f"The sandbox has no {call.request.method} {call.request.path}"
+    return GraphError(404, "ResourceNotFound", message).response()
 
 
 GRAPH_FAULTS = {
@@ -80,7 +98,7 @@ def fault(order: Fault, operation: str) -> Response:
         error, code = OAUTH_FAULTS.get(order.kind, ("temporarily_unavailable", 90033))
         response = OAuthError(error, code, "A fault on order.", status).response(datetime.now(UTC))
     else:
-        response = graph(status, name, "A fault on order.")
+        response = GraphError(status, name, "A fault on order.").response()
     if order.retry_after:
         response.headers["Retry-After"] = order.retry_after
     return response

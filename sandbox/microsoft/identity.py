@@ -10,7 +10,8 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from sandbox.microsoft import errors
-from sandbox.microsoft.state import ACCESS_SECONDS, Account, Code
+from sandbox.microsoft.state import Account
+from sandbox.microsoft.tokens import ACCESS_SECONDS, Code
 from sandbox.providers import Call
 from sandbox.signing import base64url, keys, sign
 

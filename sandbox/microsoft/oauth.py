@@ -12,7 +12,8 @@ from werkzeug.wrappers import Request, Response
 from sandbox.microsoft import errors
 from sandbox.microsoft.errors import OAuthError
 from sandbox.microsoft.identity import id_token
-from sandbox.microsoft.state import ACCESS_SECONDS, Code, Microsoft, microsoft_of
+from sandbox.microsoft.state import Microsoft, microsoft_of
+from sandbox.microsoft.tokens import ACCESS_SECONDS, Code
 from sandbox.providers import Call
 from sandbox.signing import base64url
 
