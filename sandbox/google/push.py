@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.google.outbox import Message
-from sandbox.google.sender import Sender
+from sandbox.outbox import Message
+from sandbox.sender import Sender
 from sandbox.world import World
 
 TRIES = 8

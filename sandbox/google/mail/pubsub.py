@@ -13,8 +13,8 @@ from typing import Any
 
 from sandbox.clock import iso
 from sandbox.control import ControlError
-from sandbox.google.outbox import Message
-from sandbox.google.sender import ACCEPTED, Sender
+from sandbox.outbox import Message
+from sandbox.sender import Sender, until_accepted
 from sandbox.signing import base64url, key, sign
 from sandbox.world import World
 
@@ -22,7 +22,6 @@ ISSUER = "https://accounts.google.com"
 LIFETIME = timedelta(days=7)
 RETENTION = timedelta(days=7)
 TOKEN_SECONDS = 3600
-FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.2, 10.0
 UNPUBLISHED_KEY = -1
 Json = dict[str, Any]
 
@@ -132,8 +131,8 @@ class PubSub:
             number=number,
             headers=lambda: self._headers(subscription),
             is_wanted=lambda: self._world.clock.now() < until,
-            next_try=next_try,
-            body=body,
+            next_try=until_accepted,
+            body=lambda: body,
         )
         for _ in range(copies):
             self._sender.send(message, account)
@@ -223,8 +222,3 @@ def claims_of(subscription: Subscription) -> Json:
         "iat": now,
         "iss": ISSUER,
     }
-
-
-def next_try(status: int | str, tries: int) -> float | None:
-    """Whatever is no acknowledgement brings the message again, for as long as it is kept."""
-    return None if status in ACCEPTED else min(FIRST_DELAY_SECONDS * 2**tries, LONGEST_DELAY_SECONDS)

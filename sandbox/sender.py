@@ -6,11 +6,12 @@ from threading import Thread
 import requests
 
 from sandbox.clock import iso
-from sandbox.google.outbox import Message, Outbox
+from sandbox.faults import Fault
+from sandbox.outbox import Message, Outbox
 from sandbox.world import World
 
 THREADS = 4
-SEND_SECONDS = 10.0
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.2, 10.0
 LATE_SECONDS, REORDER_SECONDS = 1.0, 0.5
 ACCEPTED = frozenset({102, 200, 201, 202, 204})
 
@@ -42,7 +43,10 @@ class Sender:
 
     def send(self, message: Message, account: str) -> None:
         """Queue a message about an account, unless a fault takes it."""
-        fault = self._world.faults.take("push", account)
+        self.dispatch(message, self._world.faults.take("push", account))
+
+    def dispatch(self, message: Message, fault: Fault | None) -> None:
+        """Queue a message, or do to it what the fault says."""
         kind = fault.kind if fault else ""
         if kind == "lost":
             self._world.pushes.count("lost")
@@ -83,8 +87,8 @@ class Sender:
         with self._world.lock:
             if not message.is_wanted():
                 return None
-            headers = message.headers()
-        status = post(session, message, headers)
+            headers, body = message.headers(), message.body()
+        status = post(session, message.address, headers, body, message.patience(tries))
         delay = message.next_try(status, tries)
         with self._world.lock:
             self._world.pushes.count("retried" if tries else "sent")
@@ -107,12 +111,17 @@ class Sender:
         )
 
 
-def post(session: requests.Session, message: Message, headers: dict[str, str]) -> int | str:
+def until_accepted(status: int | str, tries: int) -> float | None:
+    """A ``next_try``: whatever is no acknowledgement brings the message again, ever more slowly."""
+    return None if status in ACCEPTED else min(FIRST_DELAY_SECONDS * 2**tries, LONGEST_DELAY_SECONDS)
+
+
+def post(
+    session: requests.Session, address: str, headers: dict[str, str], body: bytes, patience_seconds: float
+) -> int | str:
     """The receiver's status, or "unreachable"."""
     try:
-        answer = session.post(
-            message.address, data=message.body, headers=headers, timeout=SEND_SECONDS, allow_redirects=False
-        )
+        answer = session.post(address, data=body, headers=headers, timeout=patience_seconds, allow_redirects=False)
     except requests.RequestException:
         return "unreachable"
     return answer.status_code

@@ -13,8 +13,9 @@ from time import monotonic
 class Message:
     """One push message. Messages of one ``channel_id`` go out in order.
 
-    ``headers`` are written at each try, ``is_wanted`` says before it whether anybody still listens, and ``next_try``
-    after it in how many seconds to try again: by the status, "unreachable" without one, and the tries before.
+    ``headers`` and ``body`` are written at each try, ``is_wanted`` says before it whether anybody still listens, and
+    ``next_try`` after it in how many seconds to try again: by the status, "unreachable" without one, and the tries
+    before. ``patience`` is how many seconds the receiver has, by the tries before.
     """
 
     channel_id: str
@@ -24,7 +25,8 @@ class Message:
     headers: Callable[[], dict[str, str]]
     is_wanted: Callable[[], bool]
     next_try: Callable[[int | str, int], float | None]
-    body: bytes = b""
+    body: Callable[[], bytes] = bytes
+    patience: Callable[[int], float] = lambda tries: 10.0
 
 
 @dataclass
