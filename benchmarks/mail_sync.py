@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--one", default="", help="only sync the mailbox with this id, and print the peak memory")
     options = parser.parse_args()
     settings.GMAIL_UNITS_PER_MINUTE = 1_000_000_000
+    settings.MAIL_PLAN_SECONDS = 0
     settings.HISTORY_DAYS_BACK = DAYS_BACK
     if options.one:
         print(json.dumps(_one(uuid.UUID(options.one))))

@@ -60,9 +60,13 @@ class Line:
 
     @property
     def waits_for(self) -> str:
-        """Why it goes on by itself at ``state.next_attempt_at`` and not before; empty where it does not wait."""
+        """Why it goes on by itself at ``state.next_attempt_at`` and not before; empty where it does not wait.
+
+        While a plan is shown, its own words say when reading begins.
+        """
         run, again_at = self.run, self.state.next_attempt_at
-        if run is None or run.outcome != SyncRun.Outcome.INTERRUPTED or self.state.last_error:
+        is_planned = self.plan is not None and self.plan.begins_at is not None
+        if is_planned or run is None or run.outcome != SyncRun.Outcome.INTERRUPTED or self.state.last_error:
             return ""
         label = providers.get(self.state.integration.provider).label
         return run.error.replace("The provider", label) if again_at and again_at > timezone.now() else ""
@@ -122,7 +126,8 @@ class Card:
             (line.state.pk, line.state.last_error, line.state.last_error and line.state.next_attempt_at, line.push)
             for line in self.lines
         ]
-        shown = (integration.sync_status, integration.reason, self.refresh_seconds, len(self.missing), lines)
+        state = (integration.sync_status, integration.reason, self.shows_plan)
+        shown = (*state, self.refresh_seconds, len(self.missing), lines)
         return f"{zlib.crc32(repr(shown).encode()):x}"
 
     @property
@@ -152,12 +157,19 @@ class Card:
         return next((line.plan for line in self.lines if line.plan), None)
 
     @property
+    def shows_plan(self) -> bool:
+        """Whether a plan is shown before reading begins."""
+        return self.plan is not None and self.plan.begins_at is not None
+
+    @property
     def set_aside(self) -> int:
         return sum(line.set_aside for line in self.lines)
 
     @property
     def sync_now_at(self) -> datetime | None:
-        """When "Sync now" is allowed again; None where it is allowed now."""
+        """When "Sync now" is allowed again; None where it is allowed now, as it is to begin what a plan tells of."""
+        if self.shows_plan:
+            return None
         began = [line.run.started_at for line in self.lines if line.run]
         again = max(began) + SYNC_NOW_EVERY if began else None
         return again if again and again > timezone.now() else None

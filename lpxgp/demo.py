@@ -26,6 +26,7 @@ from relationships.models import Company, FollowUp, Fund, Touchpoint, User
 WEB_PORT, SANDBOX_PORT = 8000, 9400
 LINKED = ("calendar", "email")
 CONNECTIONS = "/accounts/3rdparty/"
+SETTINGS = "/settings/integrations/"
 
 
 def enter() -> None:
@@ -54,7 +55,10 @@ def run() -> int:
             for kind in LINKED:
                 if not Integration.unscoped.filter(user=anna, provider="google", integration_type=kind).exists():
                     say(f"Linking Anna's Google {kind} through the sandbox's consent page")
-                    link(sign_in(stage, anna), stage, anna, kind)
+                    browser = sign_in(stage, anna)
+                    link(browser, stage, anna, kind)
+                    if kind == "email":
+                        start_reading(browser, stage, anna)
             if not SocialAccount.objects.filter(user=anna, provider="microsoft").exists():
                 connect_microsoft(sign_in(stage, anna), stage, anna)
             stage.wait(lambda: all(first_sync_is_done(anna, kind) for kind in LINKED), 120, "the first syncs")
@@ -136,6 +140,15 @@ def link(browser: Browser, stage: Stage, user: User, kind: str) -> None:
     back = browser.submit(consent, form, account=user.email, decision="allow")
     if back.status != 200 or "/settings/integrations" not in back.url:
         raise Stuck(f"Linking ended at {back.url} ({back.status}): {' '.join(back.text.split())[:600]}")
+
+
+def start_reading(browser: Browser, stage: Stage, user: User) -> None:
+    """See on the mailbox's card what was found and how long reading takes, and begin. Raises Stuck."""
+    card = f"{stage.web}{SETTINGS}"
+    stage.wait(lambda: "Start reading now" in browser.get(card).text, 60, "the plan of the first sync")
+    mailbox = Integration.unscoped.get(user=user, integration_type="email")
+    page = browser.get(card)
+    browser.submit(page, form_to(page, f"{SETTINGS}{mailbox.pk}/sync/"))
 
 
 def connect_microsoft(browser: Browser, stage: Stage, user: User) -> None:

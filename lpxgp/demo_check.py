@@ -107,8 +107,10 @@ class Check:
             raise Stuck("The first sync found no meeting.")
 
     def link_mail(self) -> None:
-        """The mailbox is a grant of its own; see who wrote to whom, and who owes an answer."""
-        demo.link(demo.sign_in(self._stage, self._anna), self._stage, self._anna, "email")
+        """The mailbox is a grant of its own; see the plan, begin, see who wrote to whom and who owes an answer."""
+        browser = demo.sign_in(self._stage, self._anna)
+        demo.link(browser, self._stage, self._anna, "email")
+        demo.start_reading(browser, self._stage, self._anna)
         self._stage.wait(
             lambda: demo.first_sync_is_done(self._anna, "email"), SYNCED_WITHIN, "the mailbox's first sync"
         )

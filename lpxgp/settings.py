@@ -67,6 +67,7 @@ PROVIDER_CREDENTIALS = {
 # Mail: the one permission that is asked for, what an account may cost a minute, and where its pushes come from.
 GMAIL_SCOPE = read("GMAIL_SCOPE", one_of("readonly", "metadata"), "readonly")
 GMAIL_UNITS_PER_MINUTE = read("GMAIL_UNITS_PER_MINUTE", at_least(500), "6000")
+MAIL_PLAN_SECONDS = read("MAIL_PLAN_SECONDS", count, "60")
 GOOGLE_PUBSUB_TOPIC = read(
     "GOOGLE_PUBSUB_TOPIC", shaped(r"projects/[^/\s]+/topics/[^/\s]+", "projects/your-project/topics/gmail"), ""
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from relationships import tenancy
 from relationships.models import Company, CompanyDomain, User
@@ -20,6 +21,12 @@ def django_db_modify_db_settings(
     if connection.vendor == "sqlite":
         name = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
         connection.settings_dict["TEST"]["NAME"] = name
+
+
+@pytest.fixture(autouse=True)
+def reads_at_once(settings: Settings) -> None:
+    """Mail is read as soon as it was found, but where a test is about the plan that is shown before."""
+    settings.MAIL_PLAN_SECONDS = 0
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ class Plan:
     """A first sync, the reading of a gap, or of the past mail of new contacts (``about`` names these).
 
     ``minutes`` is what is left by the quota alone, rounded up; while ``is_listing`` both it and ``left`` still grow.
+    ``begins_at`` is when reading begins by itself, while the plan is shown first.
     """
 
     is_listing: bool
@@ -34,6 +35,7 @@ class Plan:
     left: int
     minutes: int
     about: tuple[str, ...]
+    begins_at: datetime | None
 
     @property
     def total(self) -> int:
@@ -89,14 +91,22 @@ def _plan(state: SyncState, asked: Collection[MailSearch]) -> Plan:
     left = to_read.count()
     sample = [MailRef(*row) for row in to_read.order_by("thread_id").values_list("external_id", "thread_id")[:SAMPLE]]
     units = adapter.cost(sample) * left / len(sample) if sample else 0
+    is_listing = any(search.listed_at is None for search in asked)
     is_contacts = all(search.purpose == MailSearch.Purpose.CONTACT and search.about for search in asked)
     return Plan(
-        is_listing=any(search.listed_at is None for search in asked),
+        is_listing=is_listing,
         read=_read_since(state, min(search.created_at for search in asked)),
         left=left,
         minutes=math.ceil(units / adapter.units_per_minute),
         about=tuple(sorted({search.about for search in asked})) if is_contacts else (),
+        begins_at=None if is_listing else _begins_at(state),
     )
+
+
+def _begins_at(state: SyncState) -> datetime | None:
+    """When reading begins by itself; None where some of what was found is being read already."""
+    being_read = MailToRead.objects.filter(state=state, search__isnull=False, due_at__lte=timezone.now())
+    return None if being_read.exists() else searches.planned_at(state)
 
 
 def _read_since(state: SyncState, began_at: datetime) -> int:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from integrations import outsiders, runs
 from integrations.clock import MAX_ATTEMPTS, back_off
 from integrations.contract import MailBatch, MailRef, MessageCopy, UnreadableItem
-from integrations.email import aliases, conversations, exchanges
+from integrations.email import aliases, conversations, exchanges, searches
 from integrations.email.mailbox import Mailbox
 from integrations.email.models import EmailMessage, EmailParty, EmailThread, MailToRead
 from integrations.errors import Temporary, Wait
@@ -118,7 +118,10 @@ def _thread_by_thread(first: Sequence[MailToRead], whole: Iterable[MailToRead], 
 
 
 def wait_for_the_rest(state: SyncState) -> None:
-    """Raises Wait where something is due again soon."""
+    """Raises Wait where a plan is being shown, or something is due again soon."""
+    begins_at = searches.planned_at(state)
+    if begins_at is not None:
+        raise Wait("The plan is shown before reading begins.", begins_at)
     until = MailToRead.objects.filter(state=state).aggregate(at=Min("due_at"))["at"]
     if until is not None and until < timezone.now() + WAIT_AT_MOST:
         raise Wait("A few messages could not be read yet and are asked for again.", until)

@@ -1,13 +1,12 @@
 """Which messages are to be read: the questions a mailbox is asked, and their answers, which are ids alone."""
 
-import uuid
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from integrations import runs
@@ -103,10 +102,36 @@ def is_below(email: str, domains: Collection[str]) -> bool:
 
 def list_all(mailbox: Mailbox) -> None:
     """List what is asked and not answered yet, page by page: each is kept before the next is asked for."""
-    for search in MailSearch.objects.filter(state=mailbox.held.state, listed_at__isnull=True):
+    state = mailbox.held.state
+    listed = False
+    for search in MailSearch.objects.filter(state=state, listed_at__isnull=True):
         while search.listed_at is None:
             _list_page(mailbox, search)
             runs.check_time(mailbox.held)
+        listed = True
+    if listed:
+        # All of them begin together, once the last one is counted.
+        _planned(state).update(due_at=timezone.now() + _shown_for())
+
+
+def start_now(state: SyncState) -> None:
+    """Somebody who saw the plan wants it read at once."""
+    _planned(state).update(due_at=timezone.now())
+
+
+def planned_at(state: SyncState) -> datetime | None:
+    """When reading begins by itself, of which the plan is being shown; None where nothing waits for that."""
+    return _planned(state).order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def _planned(state: SyncState) -> QuerySet[MailToRead]:
+    """What a listing found, was never asked for, and waits while its plan is shown."""
+    rows = MailToRead.objects.filter(state=state, tries=0, due_at__gt=timezone.now())
+    return rows.filter(search__purpose__in=[Purpose.FIRST, Purpose.CONTACT])
+
+
+def _shown_for() -> timedelta:
+    return timedelta(seconds=settings.MAIL_PLAN_SECONDS)
 
 
 def _list_page(mailbox: Mailbox, search: MailSearch) -> None:
@@ -118,7 +143,7 @@ def _list_page(mailbox: Mailbox, search: MailSearch) -> None:
         search.page = page.next_page
         search.listed_at = None if page.next_page else timezone.now()
         search.save(update_fields=["found", "page", "listed_at"])
-        _to_read(held.state, _unread(held.state, page.found), search.pk)
+        _to_read(held.state, _unread(held.state, page.found), search)
         runs.store_page(held, held.state.cursor, held.state.page_cursor, {}, {})
 
 
@@ -135,19 +160,25 @@ def changed(state: SyncState, refs: Iterable[MailRef]) -> None:
     _to_read(state, refs)
 
 
-def _to_read(state: SyncState, refs: Iterable[MailRef], search_id: uuid.UUID | None = None) -> None:
-    """Keep these to be read. What is kept already stays as it is: it may have been tried."""
+def _to_read(state: SyncState, refs: Iterable[MailRef], search: MailSearch | None = None) -> None:
+    """Keep these to be read. What is kept already stays as it is: it may have been tried.
+
+    What a plan is shown of first is due after that; what fills a gap, or came just now, at once.
+    """
+    is_planned = search is not None and search.purpose != Purpose.GAP
+    due_at = timezone.now() + (_shown_for() if is_planned else timedelta())
     rows = [
         {
             "company": state.company_id,
             "state": state.pk,
             "external_id": ref.external_id,
             "thread_id": ref.thread_id,
-            "search": search_id,
+            "search": search.pk if search else None,
+            "due_at": due_at,
         }
         for ref in refs
     ]
-    bulk.upsert(MailToRead, rows, unique=["state", "external_id"], once=["company", "thread_id", "search"])
+    bulk.upsert(MailToRead, rows, unique=["state", "external_id"], once=["company", "thread_id", "search", "due_at"])
 
 
 def finish(mailbox: Mailbox) -> None:

@@ -1,7 +1,8 @@
 """Keeps the copy of one mailbox true: what is there at first, changes since, and the gap after a lost cursor.
 
-Ids are found first and kept in rows of MailToRead; then these are read in batches, each of which is one transaction. So
-a sync may be killed anywhere, and goes on with what is left.
+Ids are found first and kept in rows of MailToRead. How many they are, and how long reading takes, is shown before it
+begins. Then they are read in batches, each of which is one transaction. So a sync may be killed anywhere, and goes on
+with what is left.
 """
 
 import uuid
@@ -34,6 +35,8 @@ def _read(held: runs.Held) -> None:
         rules = outsiders.rules_for(held.state.company_id, integration.user_id)
         if not held.state.cursor:
             searches.begin(mailbox)
+        if held.run.trigger == SyncRun.Trigger.MANUAL:
+            searches.start_now(held.state)
         searches.list_all(mailbox)
         _follow(mailbox, rules)
         reading.read_all(mailbox, rules)

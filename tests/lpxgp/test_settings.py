@@ -73,6 +73,7 @@ def test_production_passes_every_check_without_exceptions() -> None:
         ("POLL_MINUTES", "soon"),
         ("GMAIL_SCOPE", "both"),
         ("GMAIL_UNITS_PER_MINUTE", "0"),
+        ("MAIL_PLAN_SECONDS", "-1"),
         ("GOOGLE_PUBSUB_TOPIC", "gmail"),
         ("GOOGLE_PUBSUB_SERVICE_ACCOUNT", "push"),
         ("TRUSTED_PROXY_COUNT", "-1"),
