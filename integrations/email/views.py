@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import outsiders, tokens
+from integrations import outsiders, providers, tokens
 from integrations.email import exchanges, saved
 from integrations.email.models import EmailMessage, SavedMail
 from relationships import addresses
@@ -88,6 +88,8 @@ def message(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "touchpoint": Touchpoint.objects.filter(unique_key=one.unique_key, cancelled_at=None).first(),
         "rule": dict(exchanges.RULES).get(one.get_verdict_display(), ""),
         "saved": kept,
+        "headers_only": saved.HEADERS_ONLY,
+        "is_text_refused": not _may_read_text(one),
         "is_coming": kept is not None and saved.is_coming(kept),
     }
     return render(request, "email/message.html", context)
@@ -128,6 +130,11 @@ def saved_mail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         except tokens.CannotDecrypt as error:
             context["trouble"] = f"It cannot be decrypted. {error}"
     return render(request, "email/saved_mail.html", context)
+
+
+def _may_read_text(one: EmailMessage) -> bool:
+    integration = one.state.integration
+    return providers.mail_adapter(integration.provider).may_read_text(integration.scopes)
 
 
 def _own_mail(request: HttpRequest) -> QuerySet[EmailMessage]:

@@ -108,6 +108,10 @@ class Gmail:
         """The headers of these messages. Raises TokenRefused where the token was refused inside the batch."""
         return reading.read(http, mailbox, wanted)
 
+    def may_read_text(self, scopes: Collection[str]) -> bool:
+        """Whether the granted permission lets us fetch the text of a mail."""
+        return google.MAIL_SCOPES["metadata"] not in scopes
+
     def text(self, http: requests.Session, mailbox: str, external_id: str) -> str:
         """The text of one mail, empty where it has none. Raises ResourceGone, or MissingScope where only headers were
         granted."""

@@ -148,6 +148,9 @@ class MemoryMail:
         read = tuple(self.messages[name] for name in left if name not in self.gone | self.unreadable)
         return MailBatch(read, unreadable, gone, missing, again)
 
+    def may_read_text(self, scopes: Collection[str]) -> bool:
+        return True
+
     def text(self, http: requests.Session, mailbox: str, external_id: str) -> str:
         self.calls["text"] += 1
         return f"Text of {external_id}"

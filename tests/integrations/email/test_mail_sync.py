@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import requests
 import time_machine
+from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -258,7 +259,12 @@ def test_own_aliases_are_nobody_outside(mail: Mail, alice: User, run_jobs: RunJo
 
 
 def test_with_headers_alone_everything_works_and_aliases_are_learnt(
-    mail: Mail, alice: User, settings: Settings, run_jobs: RunJobs, noon: time_machine.Traveller
+    mail: Mail,
+    alice: User,
+    settings: Settings,
+    run_jobs: RunJobs,
+    noon: time_machine.Traveller,
+    as_alice: Client,
 ) -> None:
     settings.GMAIL_SCOPE = "metadata"
     talk(mail)
@@ -273,6 +279,9 @@ def test_with_headers_alone_everything_works_and_aliases_are_learnt(
     assert last_run(state).outcome == "done", last_run(state).error
     assert stored() == {"By an alias", *(f"Mail {number}" for number in range(6))}
     assert "alice@side.example" in set(OwnAddress.objects.values_list("email", flat=True))
+    page = as_alice.get(f"/settings/integrations/mail/{EmailMessage.objects.earliest('sent_at').pk}/").text
+    assert "Save its text" not in page
+    assert "Only the headers of your mail may be read" in page
 
 
 def test_every_oddity_of_real_mail_goes_through(mail: Mail, alice: User, google: Google, run_jobs: RunJobs) -> None:
