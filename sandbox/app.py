@@ -61,16 +61,21 @@ class Application:
         world = self._world
         with world.lock:
             account = provider.account_of(world, call.request)
-            fault = world.faults.take(call.operation, account)
-        if latency_seconds:
-            world.wait(latency_seconds)
-        response = self._spoiled(fault, call, provider, route) if fault else route.view(call)
+        with provider.gate(call) as refusal:
+            if latency_seconds:
+                world.wait(latency_seconds)
+            response = refusal or self._served(call, provider, route, account)
         with world.lock:
             world.requests.count(call.operation)
             world.requests.note(entry(call, account, response))
         if call.request.method != "GET":
             world.is_dirty.set()
         return response
+
+    def _served(self, call: Call, provider: Provider, route: Route, account: str) -> Response:
+        with self._world.lock:
+            fault = self._world.faults.take(call.operation, account)
+        return self._spoiled(fault, call, provider, route) if fault else route.view(call)
 
     def _spoiled(self, fault: Fault, call: Call, provider: Provider, route: Route) -> Response:
         """The answer of a call that runs into a fault. The damaged ones did the work: their effects stay."""

@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -26,6 +27,7 @@ class Call:
 
 View = Callable[[Call], Response]
 Control = Callable[[World, Request], Any]
+Gate = Callable[[Call], AbstractContextManager[Response | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,8 @@ class Provider:
 
     ``fault`` says a fault in the provider's own words; ``account_of`` tells whose call a request is ("" when it
     cannot); ``controls`` maps "METHOD path" below /control/<slug>/ to a function that returns JSON; ``canonical``
-    turns a path that the provider takes in several spellings into the one of its routes, and leaves others alone.
+    turns a path that the provider takes in several spellings into the one of its routes, and leaves others alone;
+    ``gate`` is open while a call is answered, time on the way included, and may hold the refusal of it.
     """
 
     slug: str
@@ -64,6 +67,7 @@ class Provider:
     controls: Mapping[str, Control] = field(default_factory=dict)
     overview: Callable[[World], Sequence[Table]] = lambda world: ()
     canonical: Callable[[str], str] = lambda path: path
+    gate: Gate = lambda call: nullcontext()
 
 
 def find_providers() -> list[Provider]:

@@ -9,19 +9,17 @@ from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
 from http import HTTPStatus
-from io import BytesIO
-from typing import Any
 from urllib.parse import unquote
 
 from werkzeug.wrappers import Request, Response
 
+from sandbox import inner
 from sandbox.google import errors
 from sandbox.google.calendar import bearer
 from sandbox.google.state import google_of
 from sandbox.providers import Call, Route
 
 GMAIL, APIS = "/google-gmail", "/google-apis"
-LOCAL = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -113,28 +111,7 @@ def inner_request(outer: Request, endpoint: Endpoint, part: Message) -> Request 
     own = BytesParser(policy=compat32).parsebytes(head + b"\n\n", headersonly=True)
     headers = {name: value for name, value in outer.headers.items() if not name.lower().startswith("content-")}
     headers |= {name.title(): str(value) for name, value in own.items()}
-    return Request(environ(words[0], endpoint.host + unquote(path), query, headers, body))
-
-
-def environ(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
-    """A WSGI environment for a request that came inside another."""
-    made: dict[str, Any] = {
-        "REQUEST_METHOD": method.upper(),
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path.encode().decode("latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_NAME": LOCAL,
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": LOCAL,
-        "wsgi.url_scheme": "http",
-        "wsgi.input": BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)),
-    }
-    made |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
-    made["CONTENT_TYPE"] = made.pop("HTTP_CONTENT_TYPE", "")
-    made.pop("HTTP_CONTENT_LENGTH", None)
-    return made
+    return inner.request(words[0], endpoint.host + unquote(path), query, headers, body)
 
 
 def written_part(part: Message, response: Response, boundary: str) -> bytes:
