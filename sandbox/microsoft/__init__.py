@@ -7,9 +7,20 @@ from collections.abc import Sequence
 
 from werkzeug.wrappers import Request
 
-from sandbox.microsoft import consent, errors, graph, identity, me, oauth, paths
+from sandbox.microsoft import (
+    admin_consent,
+    consent,
+    discovery,
+    errors,
+    graph,
+    identity,
+    me,
+    oauth,
+    paths,
+)
 from sandbox.microsoft.control import CONTROLS
 from sandbox.microsoft.state import Microsoft, microsoft_of
+from sandbox.microsoft.tokens import Code, Refresh, Token
 from sandbox.providers import Provider, Route, Table
 from sandbox.world import World
 
@@ -20,7 +31,13 @@ ROUTES = [
     Route("GET", f"{LOGIN}/oauth2/v2.0/authorize", "microsoft.auth", consent.authorize),
     Route("POST", f"{LOGIN}/oauth2/v2.0/authorize", "microsoft.auth", consent.authorize),
     Route("POST", f"{LOGIN}/oauth2/v2.0/token", "microsoft.token", oauth.token),
+    Route("GET", f"{LOGIN}/v2.0/adminconsent", "microsoft.admin_consent", admin_consent.admin_consent),
+    Route("POST", f"{LOGIN}/v2.0/adminconsent", "microsoft.admin_consent", admin_consent.admin_consent),
     Route("GET", f"{LOGIN}/discovery/v2.0/keys", "microsoft.keys", identity.published_keys),
+    Route("GET", f"{LOGIN}/discovery/instance", "microsoft.discovery", discovery.instance),
+    Route(
+        "GET", f"{LOGIN}/v2.0/.well-known/openid-configuration", "microsoft.discovery", discovery.openid_configuration
+    ),
 ]
 UNKNOWN = [
     Route(method, f"/microsoft-{host}/<path:path>", "microsoft.unknown", errors.unknown)
@@ -30,11 +47,12 @@ UNKNOWN = [
 
 
 def account_of(world: World, request: Request) -> str:
-    """The account of the request's access token or code."""
-    microsoft = microsoft_of(world)
-    found = microsoft.tokens.access.get(graph.bearer(request)) or microsoft.tokens.codes.get(
-        request.form.get("code", "") if request.method == "POST" else ""
-    )
+    """The account of the request's access token, code or refresh token."""
+    tokens = microsoft_of(world).tokens
+    found: Token | Code | Refresh | None = tokens.access.get(graph.bearer(request))
+    if found is None and request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
+        form = request.form
+        found = tokens.codes.get(form.get("code", "")) or tokens.refresh.get(form.get("refresh_token", ""))
     return found.upn if found else ""
 
 
@@ -42,7 +60,9 @@ def overview(world: World) -> Sequence[Table]:
     """Accounts with the addresses they claim."""
     accounts = microsoft_of(world).accounts.values()
     rows = [[one.name, one.upn, one.mail, one.tenant, one.oid] for one in accounts]
-    return [Table("Microsoft accounts", ("Name", "Signs in as", "Says its address is", "Tenant", "Object id"), rows)]
+    return [
+        Table("Microsoft accounts", ("Name", "Signs in as", "Says its address is", "Tenant", "Object id"), rows),
+    ]
 
 
 PROVIDER = Provider(

@@ -4,7 +4,8 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from sandbox.control import body_of, required
+from sandbox.control import ControlError, body_of, required
+from sandbox.microsoft import troubles
 from sandbox.microsoft.state import microsoft_of
 from sandbox.providers import Control
 from sandbox.world import World
@@ -29,12 +30,53 @@ def consent(world: World, request: Request) -> Any:
     """{"account", "deny"?}: how the consent page comes up for an account."""
     microsoft, body = microsoft_of(world), body_of(request)
     account = microsoft.account(required(body, "account").lower())
-    change = microsoft.tokens.denying.add if body.get("deny") else microsoft.tokens.denying.discard
+    change = microsoft.grants.denying.add if body.get("deny") else microsoft.grants.denying.discard
     change(account.upn)
+    return {"ok": True}
+
+
+def admin_consent_required(world: World, request: Request) -> Any:
+    """{"tenant", "required"?}: only an administrator may allow more than sign-in; what he allowed is taken back.
+
+    Refresh tokens given before stay good. ``tenant`` may be an account's address, for its tenant.
+    """
+    microsoft, body = microsoft_of(world), body_of(request)
+    named = required(body, "tenant").lower()
+    account = microsoft.accounts.get(named)
+    microsoft.grants.require_admin(account.tenant if account else named, bool(body.get("required", True)))
+    return {"ok": True}
+
+
+def revoke(world: World, request: Request) -> Any:
+    """{"account", "code"?}: the refresh tokens given so far fail, with this AADSTS number (sandbox/…/troubles.py).
+
+    50173, 700082 and 70008 are final; of the others a new consent cures the old tokens too. Access tokens live on.
+    """
+    microsoft, body = microsoft_of(world), body_of(request)
+    account, code = microsoft.account(required(body, "account").lower()), int(body.get("code", 50173))
+    if code not in troubles.KNOWN:
+        raise ControlError(f"code must be one of {', '.join(map(str, sorted(troubles.KNOWN)))}")
+    microsoft.tokens.spoil(account.upn, code)
+    return {"ok": True}
+
+
+def secret(world: World, request: Request) -> Any:
+    """{"wrong"?}: the token endpoint refuses every client's secret, or takes any again."""
+    microsoft_of(world).tokens.is_secret_wrong = bool(body_of(request).get("wrong", True))
+    return {"ok": True}
+
+
+def expire_access_tokens(world: World, request: Request) -> Any:
+    """{"account"?}: access tokens run out now; refreshing works."""
+    microsoft_of(world).tokens.expire_access(str(body_of(request).get("account") or "").lower())
     return {"ok": True}
 
 
 CONTROLS: dict[str, Control] = {
     "POST accounts": add_account,
     "POST consent": consent,
+    "POST admin_consent_required": admin_consent_required,
+    "POST revoke": revoke,
+    "POST secret": secret,
+    "POST expire_access_tokens": expire_access_tokens,
 }

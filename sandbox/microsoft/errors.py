@@ -25,24 +25,32 @@ def reply(content: dict[str, Any], status: int = 200) -> Response:
 
 
 class OAuthError(Exception):
-    """A refusal of the token endpoint. ``code`` is its AADSTS number."""
+    """A refusal of the token endpoint. ``code`` is its AADSTS number; clients decide by ``error`` and ``suberror``.
 
-    def __init__(self, error: str, code: int, description: str, status: int = 400) -> None:
+    ``claims`` is JSON for the next authorization request.
+    """
+
+    def __init__(
+        self, error: str, code: int, description: str, status: int = 400, *, suberror: str = "", claims: str = ""
+    ) -> None:
         super().__init__(description)
         self.error, self.code, self.description, self.status = error, code, description, status
+        self.extra = {name: value for name, value in (("suberror", suberror), ("claims", claims)) if value}
 
     def response(self, now: datetime) -> Response:
         """The envelope; ``now`` is aware."""
-        trace = str(uuid.uuid4())
+        trace, correlation, stamp = str(uuid.uuid4()), str(uuid.uuid4()), now.strftime("%Y-%m-%d %H:%M:%SZ")
+        ending = f"\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {stamp}"
         content = {
             "error": self.error,
-            "error_description": f"AADSTS{self.code}: {self.description} Trace ID: {trace}",
+            "error_description": f"AADSTS{self.code}: {self.description}{ending}",
             "error_codes": [self.code],
-            "timestamp": now.strftime("%Y-%m-%d %H:%M:%SZ"),
+            "timestamp": stamp,
             "trace_id": trace,
-            "correlation_id": str(uuid.uuid4()),
+            "correlation_id": correlation,
+            "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
         }
-        return reply(content, self.status)
+        return reply(content | self.extra, self.status)
 
 
 class GraphError(Exception):
@@ -96,6 +104,7 @@ def fault(order: Fault, operation: str) -> Response:
     status, name = GRAPH_FAULTS[order.kind]
     if operation.startswith("microsoft."):
         error, code = OAUTH_FAULTS.get(order.kind, ("temporarily_unavailable", 90033))
+        status = status if error == "temporarily_unavailable" else 400
         response = OAuthError(error, code, "A fault on order.", status).response(datetime.now(UTC))
     else:
         response = GraphError(status, name, "A fault on order.").response()

@@ -4,6 +4,7 @@ https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference
 """
 
 import hashlib
+import json
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +12,17 @@ from werkzeug.wrappers import Response
 
 from sandbox.microsoft import errors
 from sandbox.microsoft.state import Account
-from sandbox.microsoft.tokens import ACCESS_SECONDS, Code
+from sandbox.microsoft.tokens import ACCESS_SECONDS
 from sandbox.providers import Call
 from sandbox.signing import base64url, keys, sign
 
 
-def id_token(account: Account, code: Code, now: datetime) -> str:
-    """The ID token of a sign-in. ``email`` is what the tenant says: nobody verified it."""
+def id_token(account: Account, client_id: str, scopes: list[str], nonce: str, now: datetime) -> str:
+    """Who signed in. ``email`` is what the tenant says: nobody verified it. A refresh has no nonce."""
     issued = int(now.timestamp())
-    pairwise = hashlib.sha256(f"{account.tenant} {account.oid} {code.client_id}".encode()).digest()
+    pairwise = hashlib.sha256(f"{account.tenant} {account.oid} {client_id}".encode()).digest()
     claims: dict[str, Any] = {
-        "aud": code.client_id,
+        "aud": client_id,
         "iss": f"https://login.microsoftonline.com/{account.tenant}/v2.0",
         "iat": issued,
         "nbf": issued,
@@ -30,13 +31,18 @@ def id_token(account: Account, code: Code, now: datetime) -> str:
         "tid": account.tenant,
         "ver": "2.0",
     }
-    if "profile" in code.scopes:
+    if "profile" in scopes:
         claims |= {"oid": account.oid, "name": account.name, "preferred_username": account.upn}
-    if "email" in code.scopes and account.mail:
+    if "email" in scopes and account.mail:
         claims["email"] = account.mail
-    if code.nonce:
-        claims["nonce"] = code.nonce
+    if nonce:
+        claims["nonce"] = nonce
     return sign(claims)
+
+
+def client_info(account: Account) -> str:
+    """The account's id and tenant, as msal's cache keys accounts: base64url of JSON."""
+    return base64url(json.dumps({"uid": account.oid, "utid": account.tenant}).encode())
 
 
 def published_keys(call: Call) -> Response:

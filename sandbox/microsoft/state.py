@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox.control import ControlError
+from sandbox.microsoft.grants import Grants
 from sandbox.microsoft.paging import Cursors
 from sandbox.microsoft.tokens import Tokens
 from sandbox.world import World
@@ -25,18 +26,20 @@ class Account:
 
 
 class Microsoft:
-    """Accounts, tokens, and the cursors given to clients. The world's lock guards it."""
+    """Accounts, grants, and the cursors given to clients. The world's lock guards it."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.accounts: dict[str, Account] = {}
         self.tokens = Tokens(world.clock)
+        self.grants = Grants()
         self.cursors = Cursors()
 
     def reset(self) -> None:
         """An empty Microsoft."""
         self.accounts.clear()
         self.tokens.reset()
+        self.grants.reset()
         self.cursors.reset()
 
     def stop(self) -> None:
@@ -64,6 +67,7 @@ class Microsoft:
         return {
             "accounts": [asdict(account) for account in self.accounts.values()],
             "tokens": self.tokens.dump(),
+            "grants": self.grants.dump(),
             "cursors": self.cursors.dump(),
         }
 
@@ -73,6 +77,7 @@ class Microsoft:
         self.accounts = {one["upn"]: Account(**one) for one in saved["accounts"]}
         # A world may have been saved when there was nothing but sign-in: its tokens are gone.
         self.tokens.load(saved.get("tokens", {}))
+        self.grants.load(saved.get("grants", {}))
         self.cursors.load(saved.get("cursors", {}))
 
 

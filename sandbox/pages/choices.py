@@ -2,6 +2,15 @@
 
 from html import escape
 
+from werkzeug.wrappers import Response
+
+from sandbox import pages
+
+
+def nobody(why: str, banner: str) -> Response:
+    """The page instead of accounts to choose from."""
+    return pages.page("No accounts", f"<h1>No accounts</h1><p>{escape(why)}</p>", 200, banner)
+
 
 def account(address: str, name: str, is_chosen: bool) -> str:
     """One radio button of the group ``account``."""
