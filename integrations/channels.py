@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from integrations import channel_tokens, clock, grants, providers, tokens
-from integrations.contract import OpenedChannel
+from integrations.contract import OpenedChannel, WatchRequest
 from integrations.errors import IntegrationError, NeedsReconnect, Permanent, ResourceGone, Temporary
 from integrations.models import Channel, Integration, SyncState
 
@@ -118,8 +118,10 @@ def _ask(state: SyncState, channel: Channel) -> OpenedChannel | str:
     adapter = providers.push_adapter(channel.provider, state.integration.integration_type)
     until = timezone.now() + LIFETIME
     try:
+        known = channel.resource_id if channel.expires_at else ""
+        wanted = WatchRequest(state.external_id, channel.channel_id, unseal(channel), address, until, known)
         with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
-            return adapter.watch(http, state.external_id, channel.channel_id, unseal(channel), address, until)
+            return adapter.watch(http, wanted)
     except IntegrationError as error:
         if isinstance(error, Permanent):
             log.warning("channel.refused", state=str(state.pk), why=str(error))

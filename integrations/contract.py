@@ -7,7 +7,7 @@ these words and touches no ORM. An adapter translates one kind of data (calendar
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import requests
 
@@ -95,10 +95,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a stored delivery says: ``is_change`` pokes the channel's resource, else it is ignored for ``detail``."""
+    """What a stored delivery says: ``is_change`` pokes the channel's resource, else it is ignored for ``detail``.
+
+    ``channel`` says what became of the channel itself: renew it at once, or it is gone and another has to be opened.
+    """
 
     is_change: bool
     detail: str
+    channel: Literal["", "renew", "gone"] = ""
 
 
 @dataclass(frozen=True)
@@ -318,12 +322,17 @@ class UnreadableItem:
 
 @dataclass(frozen=True)
 class EventPage:
-    """One page. ``next_page`` asks for the next; ``next_cursor`` stands on the last one only."""
+    """One page. ``next_page`` asks for the next; ``next_cursor`` stands on the last one only.
+
+    Of ``whole_series`` every instance that there is in the window is among ``events``: what is stored of such a series
+    and not named is gone.
+    """
 
     events: tuple[EventCopy, ...]
     unreadable: tuple[UnreadableItem, ...] = ()
     next_page: str = ""
     next_cursor: str = ""
+    whole_series: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -337,18 +346,31 @@ class PageRequest:
     window_end: datetime | None = None
 
 
+@dataclass(frozen=True)
+class WatchRequest:
+    """What to watch: the resource, our channel's id and secret, where to post, and until when.
+
+    ``resource_id`` is what the provider called it when it was asked before; empty the first time.
+    """
+
+    external_id: str
+    channel_id: str
+    token: str
+    address: str
+    expires_at: datetime
+    resource_id: str = ""
+
+
 class PushAdapter(Protocol):
     """Opens and stops push channels of one kind of resource. Touches no ORM.
 
-    ``is_single_watch``: the provider keeps one watch per account, whoever asked for it. Asking again renews it,
-    stopping ends it for all, and its ``resource_id`` is the account's address in lower case.
+    ``is_single_watch``: the provider keeps one watch per account, whoever asked for it. Asking again renews it, and
+    stopping ends it for all. Until its answer says otherwise, ``resource_id`` is the account's address in lower case.
     """
 
     is_single_watch: bool
 
-    def watch(
-        self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime
-    ) -> OpenedChannel: ...
+    def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel: ...
 
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None: ...
 

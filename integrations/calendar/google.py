@@ -17,6 +17,7 @@ from integrations.contract import (
     PageRequest,
     ResourceInfo,
     UnreadableItem,
+    WatchRequest,
 )
 from integrations.errors import CursorExpired, Permanent, Temporary, Unreadable
 from integrations.providers import google
@@ -94,25 +95,23 @@ class GoogleCalendar:
             raise
         return _page(answer)
 
-    def watch(
-        self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime
-    ) -> OpenedChannel:
-        """Ask for pushes to ``address``. Google may grant less time than asked: its answer counts."""
+    def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
+        """Ask for pushes. Google may grant less time than asked: its answer counts."""
         body = {
-            "id": channel_id,
+            "id": wanted.channel_id,
             "type": "web_hook",
-            "address": address,
-            "token": token,
-            "params": {"ttl": str(int((expires_at - datetime.now(UTC)).total_seconds()))},
+            "address": wanted.address,
+            "token": wanted.token,
+            "params": {"ttl": str(int((wanted.expires_at - datetime.now(UTC)).total_seconds()))},
         }
-        request = google.api("calendar", "v3").events().watch(calendarId=external_id, body=body)
+        request = google.api("calendar", "v3").events().watch(calendarId=wanted.external_id, body=body)
         answer = google.run(request, http)
         return OpenedChannel(
             resource_id=str(answer.get("resourceId", "")),
             resource_uri=str(answer.get("resourceUri", "")),
             expires_at=datetime.fromtimestamp(int(answer["expiration"]) / 1000, UTC)
             if answer.get("expiration")
-            else expires_at,
+            else wanted.expires_at,
         )
 
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:

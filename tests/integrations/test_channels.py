@@ -9,6 +9,7 @@ from requests import Session
 
 from integrations import channel_tokens, channels, jobs
 from integrations.calendar.google import GoogleCalendar
+from integrations.contract import OpenedChannel, WatchRequest
 from integrations.models import Channel, SyncState
 from relationships.models import User
 from tests.pretend_google import Google, Link, state_of
@@ -139,10 +140,10 @@ def test_one_channel_that_meets_a_bug_does_not_keep_the_others_from_renewal(
     Channel.unscoped.filter(sync_state=second).update(renew_at=timezone.now())
     original = GoogleCalendar.watch
 
-    def watch(self: GoogleCalendar, http: Session, external_id: str, *rest: object) -> object:
-        if external_id == alice.email:
+    def watch(self: GoogleCalendar, http: Session, wanted: WatchRequest) -> OpenedChannel:
+        if wanted.external_id == alice.email:
             raise ValueError("an expiration that is no number")
-        return original(self, http, external_id, *rest)  # type: ignore[arg-type]
+        return original(self, http, wanted)
 
     monkeypatch.setattr(GoogleCalendar, "watch", watch)
     channels.renew_due()

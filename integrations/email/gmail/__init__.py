@@ -22,6 +22,7 @@ from integrations.contract import (
     MailRef,
     OpenedChannel,
     ResourceInfo,
+    WatchRequest,
 )
 from integrations.email import headers
 from integrations.email.gmail import calls, history, listing, reading, text
@@ -117,20 +118,18 @@ class Gmail:
         granted."""
         return text.fetch(http, mailbox, external_id)
 
-    def watch(
-        self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime
-    ) -> OpenedChannel:
+    def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
         """Ask Gmail to announce changes in this installation's topic; asking again renews. Raises BadConfig where there
         is none, or where Gmail may not publish there. Channel, secret and address are the topic's matter."""
         if not settings.GOOGLE_PUBSUB_TOPIC:
             raise BadConfig("This installation has no topic for Gmail's pushes (GOOGLE_PUBSUB_TOPIC).")
-        mailbox = _address(_profile(http, external_id))
+        mailbox = _address(_profile(http, wanted.external_id))
         body = {
             "topicName": settings.GOOGLE_PUBSUB_TOPIC,
             "labelIds": ["INBOX", "SENT"],
             "labelFilterBehavior": "include",
         }
-        answer = google.run(google.api("gmail", "v1").users().watch(userId=external_id, body=body), http)
+        answer = google.run(google.api("gmail", "v1").users().watch(userId=wanted.external_id, body=body), http)
         try:
             ends_at = datetime.fromtimestamp(int(answer["expiration"]) / 1000, UTC)
         except calls.ODD as error:

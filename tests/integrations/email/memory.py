@@ -20,6 +20,7 @@ from integrations.contract import (
     Party,
     ResourceInfo,
     UnreadableItem,
+    WatchRequest,
 )
 from integrations.errors import CursorExpired, MissingScope
 
@@ -155,10 +156,8 @@ class MemoryMail:
         self.calls["text"] += 1
         return f"Text of {external_id}"
 
-    def watch(
-        self, http: requests.Session, external_id: str, channel_id: str, token: str, address: str, expires_at: datetime
-    ) -> OpenedChannel:
-        return OpenedChannel(ALICE, "", expires_at)
+    def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
+        return OpenedChannel(ALICE, "", wanted.expires_at)
 
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
         self.calls["stop"] += 1

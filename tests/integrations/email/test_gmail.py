@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from integrations import providers
-from integrations.contract import ResourceInfo
+from integrations.contract import ResourceInfo, WatchRequest
 from integrations.errors import (
     BadConfig,
     IntegrationError,
@@ -29,6 +29,7 @@ from tests.integrations.email.canned import Canned, Json, body
 READONLY = "https://www.googleapis.com/auth/gmail.readonly"
 METADATA = "https://www.googleapis.com/auth/gmail.metadata"
 SINCE = datetime(2026, 8, 1, tzinfo=UTC)
+ASKED = WatchRequest("me", "c", "s", "a", SINCE)
 
 gmail = providers.mail_adapter("google")
 
@@ -157,7 +158,7 @@ def test_a_watch_asks_for_the_topic_and_is_renewed_daily(settings: Settings) -> 
     http = Canned(
         (200, body("gmail_profile") | {"emailAddress": "Alice@Example.com"}), (200, {"expiration": expiration})
     )
-    opened = gmail.watch(http.session, "me", "channel", "secret", "https://hub.example.com/x", ends_at)
+    opened = gmail.watch(http.session, WatchRequest("me", "channel", "secret", "https://hub.example.com/x", ends_at))
 
     assert (opened.resource_id, opened.expires_at) == ("alice@example.com", ends_at)
     assert opened.renew_at is not None
@@ -172,7 +173,7 @@ def test_a_watch_that_ends_soon_is_renewed_sooner(settings: Settings) -> None:
     settings.GOOGLE_PUBSUB_TOPIC = "projects/p/topics/t"
     soon = int((datetime.now(UTC) + timedelta(hours=1)).timestamp() * 1000)
     http = Canned((200, body("gmail_profile")), (200, {"historyId": 1, "expiration": soon}))
-    opened = gmail.watch(http.session, "me", "c", "s", "a", datetime.now(UTC))
+    opened = gmail.watch(http.session, ASKED)
 
     assert opened.renew_at is not None
     assert opened.renew_at < opened.expires_at
@@ -183,11 +184,11 @@ def test_without_a_topic_or_permission_there_the_words_say_what_to_do(settings: 
     wrong = (400, {"error": {"code": 400, "message": "Invalid topicName does not match projects/p/topics/*"}})
 
     with pytest.raises(BadConfig, match="GOOGLE_PUBSUB_TOPIC"):
-        gmail.watch(Canned().session, "me", "c", "s", "a", SINCE)
+        gmail.watch(Canned().session, ASKED)
     settings.GOOGLE_PUBSUB_TOPIC = "projects/p/topics/t"
     for answer, words in ((refused, "Publisher"), (wrong, "no topic")):
         with pytest.raises(BadConfig, match=words):
-            gmail.watch(Canned((200, body("gmail_profile")), answer).session, "me", "c", "s", "a", SINCE)
+            gmail.watch(Canned((200, body("gmail_profile")), answer).session, ASKED)
 
 
 @pytest.mark.parametrize("answer", [{}, {"expiration": None}, {"expiration": "soon"}, {"expiration": "9" * 30}])
@@ -195,7 +196,7 @@ def test_a_watch_without_an_end_is_none(settings: Settings, answer: Json) -> Non
     settings.GOOGLE_PUBSUB_TOPIC = "projects/p/topics/t"
 
     with pytest.raises(Temporary):
-        gmail.watch(Canned((200, body("gmail_profile")), (200, answer)).session, "me", "c", "s", "a", SINCE)
+        gmail.watch(Canned((200, body("gmail_profile")), (200, answer)).session, ASKED)
 
 
 def test_stop_ends_all_announcements() -> None:
