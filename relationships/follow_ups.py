@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -49,14 +49,16 @@ def review(company_id: uuid.UUID, thread_keys: Collection[str]) -> int:
     To be called after their mail was recorded, in the same transaction. The newest letter decides: what a colleague
     wrote to a contact waits for the contact; what came from outside waits for each user it was written to, until
     anybody of the firm answers. One row per user and mail for ever: what was answered, dismissed or void stays so.
-    The same number of queries for one conversation as for a thousand.
+    The same number of queries for one conversation as for a thousand, but for the yardsticks of those whom there is
+    much mail with (``rhythm.usual``). Of long conversations only the part that can still matter is read.
     """
     keys = set(thread_keys) - {""}
     if not keys:
         return 0
     with tenancy.within(company_id), transaction.atomic(savepoint=False):
         stored = {(row["user_id"], row["touchpoint_id"]): row for row in _stored(keys)}
-        letters = correspondence.read(Touchpoint.objects.filter(thread_key__among=keys))
+        mails = Touchpoint.objects.filter(thread_key__among=keys, occurred_at__gte=_since(stored.values()))
+        letters = correspondence.read(mails)
         threads = _by_thread(letters)
         waiting = {owed: letter for thread in threads.values() for owed, letter in _waiting(thread).items()}
         wanted = _rows(company_id, {owed: letter for owed, letter in waiting.items() if _may_wait(stored.get(owed))})
@@ -142,6 +144,11 @@ def _stored(thread_keys: Collection[str]) -> Iterable[dict[str, Any]]:
         yield {**row, **{name: row[path] for name, path in named.items()}}
 
 
+def _since(stored: Iterable[Mapping[str, Any]]) -> datetime:
+    """The time before which no letter matters: it is too old to wait, and cannot answer what is still open."""
+    return min([timezone.now() - OLDEST, *(row["since_at"] for row in stored if row["outcome"] == OPEN)])
+
+
 def _by_thread(letters: Iterable[Letter]) -> dict[str, list[Letter]]:
     ordered = sorted(letters, key=lambda letter: letter.thread_key)
     return {key: list(thread) for key, thread in groupby(ordered, key=lambda letter: letter.thread_key)}
@@ -170,7 +177,9 @@ def _rows(company_id: uuid.UUID, waiting: Mapping[Owed, Letter]) -> dict[Owed, d
     users = User.objects.filter(company_id=company_id, pk__among={user for user, _ in waiting})
     zones = {pk: ZoneInfo(name) for pk, name in users.values_list("pk", "time_zone")}
     pairs = {
-        owed: (_side(letter), owed[0], letter.person) for owed, letter in waiting.items() if letter.person is not None
+        owed: (_side(letter), owed[0], letter.person)
+        for owed, letter in waiting.items()
+        if letter.person is not None and owed[0] in zones
     }
     usual = rhythm.usual(set(pairs.values()), zones)
     rows = {}

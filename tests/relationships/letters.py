@@ -4,7 +4,10 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime
 
-from relationships import follow_ups, touchpoints
+import pytest
+from django.db.models import QuerySet
+
+from relationships import correspondence, follow_ups, touchpoints
 from relationships.models import Person, Touchpoint, User
 
 
@@ -56,3 +59,16 @@ def arrive(user: User, *mails: touchpoints.Mail) -> list[Touchpoint]:
     follow_ups.review(user.company_id, {mail.thread_key for mail in mails})
     rows = {row.pk: row for row in Touchpoint.objects.filter(pk__in=ids.values())}
     return [rows[ids[mail.unique_key]] for mail in mails]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many letters are read at once, each time that some are, from now on."""
+    read, sizes = correspondence.read, list[int]()
+
+    def reading(touchpoints: QuerySet[Touchpoint]) -> list[correspondence.Letter]:
+        letters = read(touchpoints)
+        sizes.append(len(letters))
+        return letters
+
+    monkeypatch.setattr(correspondence, "read", reading)
+    return sizes
