@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,9 +18,9 @@ PAGE = 500
 OWNER = "owner@acme.example"
 FROM = re.compile(r"from:partner-(\d+)@")
 INNER = re.compile(rb"Content-ID: <([^>]+)>\r\n\r\nGET ([^ ]+) HTTP")
-HOUR = 3_600_000
-FIRST_AT = 1_790_000_000_000
-"""Milliseconds of the oldest mail: in September 2026."""
+APART = 3 * 60_000
+"""Milliseconds between two mails; the newest one is as old as the server. So who owes an answer is looked at in a
+mailbox of any size, on any day."""
 
 
 def known_addresses() -> list[str]:
@@ -38,8 +39,8 @@ def message_id(index: int) -> str:
 
 
 @cache
-def message(index: int) -> bytes:
-    """A message in format=metadata, as Gmail gives it for the fields the product asks for."""
+def message(index: int, at: int) -> bytes:
+    """A message in format=metadata, as Gmail gives it for the fields the product asks for; ``at`` in milliseconds."""
     thread = thread_of(index)
     contact = known_addresses()[thread % CONTACTS]
     is_sent = (index - thread) % 2 == 0
@@ -57,7 +58,7 @@ def message(index: int) -> bytes:
         "id": message_id(index),
         "threadId": message_id(thread),
         "labelIds": ["SENT"] if is_sent else ["INBOX", "IMPORTANT"],
-        "internalDate": str(FIRST_AT + index * HOUR // 20),
+        "internalDate": str(at),
         "payload": {"headers": [{"name": name, "value": value} for name, value in named.items()]},
     }
     return json.dumps(item).encode()
@@ -69,6 +70,7 @@ class Server:
     def __init__(self, count: int, latency: float) -> None:
         self.count, self.latency = count, latency
         self.calls = 0
+        self.first_at = int(time.time() * 1000) - count * APART
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The requests of one connection until it closes."""
@@ -102,7 +104,7 @@ class Server:
         """The body of a single call."""
         name = path.rstrip("/").rpartition("/")[2]
         if "/messages/" in path:
-            return message(int(name[3:], 16))
+            return self.message(int(name[3:], 16))
         if "/threads/" in path:
             return self.thread(int(name[3:], 16))
         if name == "messages":
@@ -114,9 +116,12 @@ class Server:
         }
         return json.dumps(known[name]).encode()
 
+    def message(self, index: int) -> bytes:
+        return message(index, self.first_at + index * APART)
+
     def thread(self, first: int) -> bytes:
         members = [index for index in range(first, min(first + 4, self.count)) if thread_of(index) == first]
-        return b'{"id": "%b", "messages": [%b]}' % (message_id(first).encode(), b", ".join(map(message, members)))
+        return b'{"id": "%b", "messages": [%b]}' % (message_id(first).encode(), b", ".join(map(self.message, members)))
 
     def listing(self, asked: dict[str, list[str]]) -> dict[str, Any]:
         """A page of the mails with the contacts that the search names."""
