@@ -178,7 +178,7 @@ def test_faults_are_said_in_its_words_and_of_its_account(contoso: Scene) -> None
 
 
 def test_what_it_does_not_have_is_said(contoso: Scene) -> None:
-    answer = contoso.http.get(f"{contoso.url}/microsoft-graph/v1.0/me/messages", timeout=20)
+    answer = contoso.http.get(f"{contoso.url}/microsoft-graph/v1.0/me/contacts", timeout=20)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ResourceNotFound")
 
 
