@@ -9,6 +9,8 @@ from werkzeug.wrappers import Request
 
 from sandbox.microsoft import (
     admin_consent,
+    admission,
+    batch,
     consent,
     discovery,
     errors,
@@ -17,6 +19,8 @@ from sandbox.microsoft import (
     me,
     oauth,
     paths,
+    subscription_calls,
+    subscription_control,
 )
 from sandbox.microsoft.control import CONTROLS
 from sandbox.microsoft.state import Microsoft, microsoft_of
@@ -62,6 +66,7 @@ def overview(world: World) -> Sequence[Table]:
     rows = [[one.name, one.upn, one.mail, one.tenant, one.oid] for one in accounts]
     return [
         Table("Microsoft accounts", ("Name", "Signs in as", "Says its address is", "Tenant", "Object id"), rows),
+        subscription_control.table(microsoft_of(world)),
     ]
 
 
@@ -70,6 +75,8 @@ PROVIDER = Provider(
     routes=[
         *ROUTES,
         *me.ROUTES,
+        *subscription_calls.ROUTES,
+        *batch.ROUTES,
         *UNKNOWN,
     ],
     new_state=Microsoft,
@@ -77,7 +84,10 @@ PROVIDER = Provider(
     account_of=account_of,
     controls={
         **CONTROLS,
+        **subscription_control.CONTROLS,
+        **admission.CONTROLS,
     },
     overview=overview,
     canonical=paths.canonical,
+    gate=admission.gate,
 )

@@ -7,6 +7,8 @@ from typing import Any
 from sandbox.control import ControlError
 from sandbox.microsoft.grants import Grants
 from sandbox.microsoft.paging import Cursors
+from sandbox.microsoft.subscriptions import Subscriptions
+from sandbox.microsoft.throttle import Throttle
 from sandbox.microsoft.tokens import Tokens
 from sandbox.world import World
 
@@ -34,6 +36,8 @@ class Microsoft:
         self.tokens = Tokens(world.clock)
         self.grants = Grants()
         self.cursors = Cursors()
+        self.subscriptions = Subscriptions(world)
+        self.throttle = Throttle(world.clock)
 
     def reset(self) -> None:
         """An empty Microsoft."""
@@ -41,13 +45,16 @@ class Microsoft:
         self.tokens.reset()
         self.grants.reset()
         self.cursors.reset()
+        self.subscriptions.reset()
+        self.throttle.reset()
 
     def stop(self) -> None:
-        """There are no threads."""
+        """End the sender's threads."""
+        self.subscriptions.stop()
 
     def pending_pushes(self) -> int:
-        """There are no pushes."""
-        return 0
+        """Requests with notifications not finished yet."""
+        return self.subscriptions.pending()
 
     def account(self, upn: str) -> Account:
         """An account by what it signs in as; ControlError if there is none."""
@@ -69,6 +76,7 @@ class Microsoft:
             "tokens": self.tokens.dump(),
             "grants": self.grants.dump(),
             "cursors": self.cursors.dump(),
+            "subscriptions": self.subscriptions.dump(),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -79,6 +87,7 @@ class Microsoft:
         self.tokens.load(saved.get("tokens", {}))
         self.grants.load(saved.get("grants", {}))
         self.cursors.load(saved.get("cursors", {}))
+        self.subscriptions.load(saved.get("subscriptions", []))
 
 
 def microsoft_of(world: World) -> Microsoft:
