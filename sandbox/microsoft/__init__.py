@@ -23,6 +23,8 @@ from sandbox.microsoft import (
     subscription_control,
 )
 from sandbox.microsoft.control import CONTROLS
+from sandbox.microsoft.mail import control as mail_control
+from sandbox.microsoft.mail.routes import ROUTES as MAIL_ROUTES
 from sandbox.microsoft.state import Microsoft, microsoft_of
 from sandbox.microsoft.tokens import Code, Refresh, Token
 from sandbox.providers import Provider, Route, Table
@@ -66,6 +68,7 @@ def overview(world: World) -> Sequence[Table]:
     rows = [[one.name, one.upn, one.mail, one.tenant, one.oid] for one in accounts]
     return [
         Table("Microsoft accounts", ("Name", "Signs in as", "Says its address is", "Tenant", "Object id"), rows),
+        mail_control.table(microsoft_of(world)),
         subscription_control.table(microsoft_of(world)),
     ]
 
@@ -75,6 +78,7 @@ PROVIDER = Provider(
     routes=[
         *ROUTES,
         *me.ROUTES,
+        *MAIL_ROUTES,
         *subscription_calls.ROUTES,
         *batch.ROUTES,
         *UNKNOWN,
@@ -84,6 +88,7 @@ PROVIDER = Provider(
     account_of=account_of,
     controls={
         **CONTROLS,
+        **mail_control.CONTROLS,
         **subscription_control.CONTROLS,
         **admission.CONTROLS,
     },

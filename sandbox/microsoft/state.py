@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.control import ControlError
 from sandbox.microsoft.grants import Grants
+from sandbox.microsoft.mail.post import Post
 from sandbox.microsoft.paging import Cursors
 from sandbox.microsoft.subscriptions import Subscriptions
 from sandbox.microsoft.throttle import Throttle
@@ -36,6 +37,7 @@ class Microsoft:
         self.tokens = Tokens(world.clock)
         self.grants = Grants()
         self.cursors = Cursors()
+        self.mail = Post(world)
         self.subscriptions = Subscriptions(world)
         self.throttle = Throttle(world.clock)
 
@@ -45,6 +47,7 @@ class Microsoft:
         self.tokens.reset()
         self.grants.reset()
         self.cursors.reset()
+        self.mail.reset()
         self.subscriptions.reset()
         self.throttle.reset()
 
@@ -67,6 +70,7 @@ class Microsoft:
         tenant = tenant or str(uuid.uuid5(uuid.NAMESPACE_DNS, upn.partition("@")[2]))
         oid = oid or str(uuid.uuid5(uuid.UUID(tenant), upn))
         self.accounts[upn] = Account(upn, name, mail, tenant, oid)
+        self.mail.open(upn, name, mail)
         return self.accounts[upn]
 
     def dump(self) -> dict[str, Any]:
@@ -76,6 +80,7 @@ class Microsoft:
             "tokens": self.tokens.dump(),
             "grants": self.grants.dump(),
             "cursors": self.cursors.dump(),
+            "mail": self.mail.dump(),
             "subscriptions": self.subscriptions.dump(),
         }
 
@@ -87,6 +92,9 @@ class Microsoft:
         self.tokens.load(saved.get("tokens", {}))
         self.grants.load(saved.get("grants", {}))
         self.cursors.load(saved.get("cursors", {}))
+        self.mail.load(saved.get("mail", {}))
+        for one in self.accounts.values():
+            self.mail.open(one.upn, one.name, one.mail)
         self.subscriptions.load(saved.get("subscriptions", []))
 
 
