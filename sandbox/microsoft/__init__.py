@@ -22,6 +22,8 @@ from sandbox.microsoft import (
     subscription_calls,
     subscription_control,
 )
+from sandbox.microsoft.calendar import control as calendar_control
+from sandbox.microsoft.calendar.routes import ROUTES as CALENDAR_ROUTES
 from sandbox.microsoft.control import CONTROLS
 from sandbox.microsoft.mail import control as mail_control
 from sandbox.microsoft.mail.routes import ROUTES as MAIL_ROUTES
@@ -32,6 +34,7 @@ from sandbox.world import World
 
 LOGIN = "/microsoft-login/<tenant>"
 METHODS = ("GET", "POST", "PATCH", "DELETE")
+ACCOUNT_COLUMNS = ("Name", "Signs in as", "Says its address is", "Tenant", "Object id", "Linked to")
 
 ROUTES = [
     Route("GET", f"{LOGIN}/oauth2/v2.0/authorize", "microsoft.auth", consent.authorize),
@@ -63,11 +66,14 @@ def account_of(world: World, request: Request) -> str:
 
 
 def overview(world: World) -> Sequence[Table]:
-    """Accounts with the addresses they claim."""
-    accounts = microsoft_of(world).accounts.values()
-    rows = [[one.name, one.upn, one.mail, one.tenant, one.oid] for one in accounts]
+    """Accounts with the addresses they claim and the clients they are linked to."""
+    microsoft = microsoft_of(world)
+    rows = [
+        [one.name, one.upn, one.mail, one.tenant, one.oid, microsoft.links(one)] for one in microsoft.accounts.values()
+    ]
     return [
-        Table("Microsoft accounts", ("Name", "Signs in as", "Says its address is", "Tenant", "Object id"), rows),
+        Table("Microsoft accounts", ACCOUNT_COLUMNS, rows),
+        calendar_control.table(microsoft_of(world)),
         mail_control.table(microsoft_of(world)),
         subscription_control.table(microsoft_of(world)),
     ]
@@ -78,6 +84,7 @@ PROVIDER = Provider(
     routes=[
         *ROUTES,
         *me.ROUTES,
+        *CALENDAR_ROUTES,
         *MAIL_ROUTES,
         *subscription_calls.ROUTES,
         *batch.ROUTES,
@@ -88,6 +95,7 @@ PROVIDER = Provider(
     account_of=account_of,
     controls={
         **CONTROLS,
+        **calendar_control.CONTROLS,
         **mail_control.CONTROLS,
         **subscription_control.CONTROLS,
         **admission.CONTROLS,

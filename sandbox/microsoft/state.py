@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sandbox.control import ControlError
+from sandbox.microsoft.calendar.books import Calendars
 from sandbox.microsoft.grants import Grants
 from sandbox.microsoft.mail.post import Post
 from sandbox.microsoft.paging import Cursors
@@ -37,6 +38,7 @@ class Microsoft:
         self.tokens = Tokens(world.clock)
         self.grants = Grants()
         self.cursors = Cursors()
+        self.calendars = Calendars(world.clock)
         self.mail = Post(world)
         self.subscriptions = Subscriptions(world)
         self.throttle = Throttle(world.clock)
@@ -47,6 +49,7 @@ class Microsoft:
         self.tokens.reset()
         self.grants.reset()
         self.cursors.reset()
+        self.calendars.reset()
         self.mail.reset()
         self.subscriptions.reset()
         self.throttle.reset()
@@ -71,7 +74,15 @@ class Microsoft:
         oid = oid or str(uuid.uuid5(uuid.UUID(tenant), upn))
         self.accounts[upn] = Account(upn, name, mail, tenant, oid)
         self.mail.open(upn, name, mail)
+        self.calendars.open(upn, name, mail or upn)
         return self.accounts[upn]
+
+    def links(self, account: Account) -> str:
+        """What the front page says of an account's consents: its clients, and the trouble its tokens are in."""
+        held = [one for one in self.tokens.refresh.values() if one.upn == account.upn]
+        clients = sorted({f"{one.client_id} (AADSTS{one.trouble})" if one.trouble else one.client_id for one in held})
+        waiting = ["needs an administrator"] if account.tenant in self.grants.strict_tenants else []
+        return ", ".join([*clients, *waiting]) or "none"
 
     def dump(self) -> dict[str, Any]:
         """All of it as JSON."""
@@ -80,6 +91,7 @@ class Microsoft:
             "tokens": self.tokens.dump(),
             "grants": self.grants.dump(),
             "cursors": self.cursors.dump(),
+            "calendars": self.calendars.dump(),
             "mail": self.mail.dump(),
             "subscriptions": self.subscriptions.dump(),
         }
@@ -92,6 +104,9 @@ class Microsoft:
         self.tokens.load(saved.get("tokens", {}))
         self.grants.load(saved.get("grants", {}))
         self.cursors.load(saved.get("cursors", {}))
+        self.calendars.load(saved.get("calendars", []))
+        for one in self.accounts.values():
+            self.calendars.open(one.upn, one.name, one.mail or one.upn)
         self.mail.load(saved.get("mail", {}))
         for one in self.accounts.values():
             self.mail.open(one.upn, one.name, one.mail)
