@@ -1,5 +1,6 @@
 """A user of the pretend Microsoft who links an account with Microsoft's own msal and calls Graph by plain requests."""
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +58,14 @@ class Office:
             **more,
         )
 
+    def flow(self, app: msal.ConfidentialClientApplication, *scopes: str, **more: Any) -> Json:
+        """The beginning of msal's code flow. Without scopes: calendars."""
+        with warnings.catch_warnings():
+            # msal recommends form_post, which a session cookie that is Lax does not go with.
+            warnings.filterwarnings("ignore", message="response_mode")
+            flow: Json = app.initiate_auth_code_flow(list(scopes) or [CALENDARS], redirect_uri=REDIRECT, **more)
+        return flow
+
     def consent(self, flow: Json, upn: str, decision: str = "allow") -> dict[str, str]:
         """Open the consent page of a flow in the browser and answer it; what the redirect carries."""
         return redirected(self.answered(str(flow["auth_uri"]), upn, decision))
@@ -70,7 +79,7 @@ class Office:
     def link(self, upn: str, *scopes: str, **consent: str) -> Json:
         """The whole of msal's code flow; what msal returns. Without scopes: calendars."""
         app = self.app()
-        flow = app.initiate_auth_code_flow(list(scopes) or [CALENDARS], redirect_uri=REDIRECT)
+        flow = self.flow(app, *scopes)
         result: Json = app.acquire_token_by_auth_code_flow(flow, self.consent(flow, upn, **consent))
         return result
 

@@ -1,8 +1,6 @@
 """Linking at the pretend Microsoft with Microsoft's own msal: codes, refreshing, refusals, the administrator."""
 
 import json
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,14 +16,6 @@ ANNA, TENANT = "anna@contoso.example", "72f988bf-0000-4000-8000-000000000001"
 BEN = "ben@contoso.example"
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 DAY = 86_400
-
-
-@pytest.fixture(autouse=True)
-def no_advice_on_response_modes() -> Iterator[None]:
-    """msal recommends form_post, which cannot carry a Lax session cookie."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*response_mode.*")
-        yield
 
 
 @pytest.fixture
@@ -59,7 +49,7 @@ class TestCodeFlow:
 
     def test_msal_finds_the_account_and_its_token_in_its_cache(self, office: Office) -> None:
         app = office.app()
-        flow = app.initiate_auth_code_flow([CALENDARS], redirect_uri=REDIRECT)
+        flow = office.flow(app)
         first = app.acquire_token_by_auth_code_flow(flow, office.consent(flow, ANNA))
         account = app.get_accounts()[0]
         assert account["home_account_id"] == f"{office.account(ANNA)['oid']}.{TENANT}"
@@ -69,7 +59,7 @@ class TestCodeFlow:
 
     def test_msal_checks_the_nonce_and_the_state(self, office: Office) -> None:
         app = office.app()
-        flow = app.initiate_auth_code_flow([CALENDARS], redirect_uri=REDIRECT)
+        flow = office.flow(app)
         back = office.consent(flow, ANNA)
         with pytest.raises(ValueError, match="state"):
             app.acquire_token_by_auth_code_flow(flow, back | {"state": "another"})
@@ -78,7 +68,7 @@ class TestCodeFlow:
 
     def test_without_offline_access_there_is_nothing_to_refresh(self, office: Office) -> None:
         app = office.app(exclude_scopes=["offline_access"])
-        flow = app.initiate_auth_code_flow([CALENDARS], redirect_uri=REDIRECT)
+        flow = office.flow(app)
         assert "refresh_token" not in app.acquire_token_by_auth_code_flow(flow, office.consent(flow, ANNA))
 
     def test_a_no_is_an_error_that_msal_returns(self, office: Office) -> None:
@@ -87,13 +77,13 @@ class TestCodeFlow:
         assert "AADSTS65004" in result["error_description"]
 
     def test_the_page_says_what_linking_allows(self, office: Office) -> None:
-        flow = office.app().initiate_auth_code_flow([CALENDARS, MAIL_HEADS], redirect_uri=REDIRECT)
+        flow = office.flow(office.app(), CALENDARS, MAIL_HEADS)
         page = office.http.get(flow["auth_uri"], timeout=20).text
         assert "Link your account" in page
         assert "without the text of any mail" in page
 
     def test_form_post_is_refused_openly(self, office: Office) -> None:
-        flow = office.app().initiate_auth_code_flow([CALENDARS], redirect_uri=REDIRECT, response_mode="form_post")
+        flow = office.flow(office.app(), response_mode="form_post")
         assert office.http.get(flow["auth_uri"], timeout=20).status_code == 400
 
 
@@ -199,7 +189,7 @@ class TestTroubles:
         claims = office.refresh(linked["refresh_token"])["claims"]
         assert json.loads(claims)["access_token"]["capolids"]["essential"] is True
         app = office.app()
-        flow = app.initiate_auth_code_flow([CALENDARS], redirect_uri=REDIRECT, claims_challenge=claims)
+        flow = office.flow(app, claims_challenge=claims)
         assert parse_qs(urlsplit(flow["auth_uri"]).query)["claims"] == [claims]
         assert app.acquire_token_by_auth_code_flow(flow, office.consent(flow, ANNA))["access_token"]
 
@@ -288,6 +278,14 @@ class TestAdministrator:
         page = office.http.get(admin_address(authority, **wrong), timeout=20)
         assert page.status_code == 400
         assert "AADSTS" in page.text
+
+
+def test_the_front_page_tells_who_is_linked_and_in_trouble(office: Office) -> None:
+    office.link(ANNA)
+    office.control("revoke", account=ANNA)
+    office.control("admin_consent_required", tenant=TENANT)
+    front = office.scene.http.get(f"{office.scene.url}/", timeout=20).text
+    assert f"{CLIENT_ID} (AADSTS50173), needs an administrator" in front
 
 
 def test_grants_survive_a_restart(tmp_path: Path) -> None:
