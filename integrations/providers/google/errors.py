@@ -53,7 +53,10 @@ API_ERRORS: dict[str, Meaning] = {
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": (MissingScope, "Calendar access was not granted on Google's consent page."),
     "notACalendarUser": (Permanent, "This Google account has no Google Calendar."),
     "notFound": (ResourceGone, "The calendar no longer exists, or is no longer shared with this account."),
-    "forbidden": (Permanent, "Google refuses access to this calendar."),
+    "forbidden": (
+        Permanent,
+        "Google refuses access to this calendar. Ask its owner to share it with you again, or choose other calendars.",
+    ),
     "accessNotConfigured": (BadConfig, "The Google Calendar API is not switched on for this installation's project."),
 }
 
