@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from functools import cache
 
 from django.conf import settings
 
@@ -35,5 +36,11 @@ def key_id(token: str) -> str:
 
 def _token(master: bytes, channel_id: str, nonce: str) -> str:
     message = f"{channel_id}|{nonce}".encode("utf-8", "replace")
-    mac = hmac.new(tokens.derive(master, "channel-token", ""), message, hashlib.sha256).digest()
+    mac = hmac.new(_key(master), message, hashlib.sha256).digest()
     return f"{tokens.key_id_of(master)}.{nonce}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+
+@cache
+def _key(master: bytes) -> bytes:
+    """Kept, since each push is proved by it and few of them exist."""
+    return tokens.derive(master, "channel-token", "")

@@ -5,13 +5,13 @@ import uuid
 from functools import cache
 from typing import Any, cast
 
-from django.db import InterfaceError, OperationalError, connection
-from django.db.models import Field, Model
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field
 from django.utils import timezone
 
 from integrations import channels, tokens
 from integrations.contract import Claim
-from integrations.models import Channel
 from webhooks.models import Delivery
 
 BODY_PURPOSE = "webhook-body"
@@ -45,7 +45,7 @@ def receive(provider: str, webhook_type: str, claim: Claim, body: bytes) -> Rece
     if not all(_is_storable(text) for text in (claim.dedupe_key, claim.channel_id, claim.resource_id)):
         return Receipt.UNWATCHED if claim.by_resource else Receipt.UNKNOWN
     values = _values(provider, webhook_type, claim, body)
-    if _insert(values, _wanted(claim, values)):
+    if _insert(values, _condition(claim), claim.resource_id):
         return Receipt.STORED
     if claim.by_resource:
         return _unwatched(values, claim)
@@ -69,7 +69,7 @@ def body_context(delivery: Delivery) -> str:
 
 def _values(provider: str, webhook_type: str, claim: Claim, body: bytes) -> dict[str, Any]:
     """The columns of a delivery. Where one request becomes several they share its key, and each gets its own id."""
-    key, now = uuid.uuid4(), timezone.now()
+    key = uuid.uuid4()
     own = {"request_key": key} if claim.by_resource else {"id": key, "channel_id": claim.channel_id}
     return {
         **own,
@@ -78,12 +78,7 @@ def _values(provider: str, webhook_type: str, claim: Claim, body: bytes) -> dict
         "dedupe_key": claim.dedupe_key,
         "headers": {name: storable(value) for name, value in claim.headers.items()},
         "body": tokens.encrypt(body, purpose=BODY_PURPOSE, context=str(key)) if body else b"",
-        "status": Delivery.Status.RECEIVED,
-        "attempts": 0,
-        "is_suspect": False,
-        "next_attempt_at": now,
-        "received_at": now,
-        "error": "",
+        "received_at": timezone.now(),
     }
 
 
@@ -92,87 +87,83 @@ def _unwatched(values: dict[str, Any], claim: Claim) -> Receipt:
     if channels.watching(values["provider"], claim.resource_id).exists():
         return Receipt.DUPLICATE
     ignored = {"id": uuid.uuid4(), "channel_id": "", "status": Delivery.Status.IGNORED, "error": NOBODY_WATCHES}
-    _insert({**values, **ignored, "finished_at": values["received_at"]}, wanted={})
+    _insert({**values, **ignored, "finished_at": values["received_at"]})
     return Receipt.UNWATCHED
 
 
-def _wanted(claim: Claim, values: dict[str, Any]) -> dict[str, Any]:
-    """Which channels it concerns: one, all that watch a resource, or none where it names neither."""
-    if not (claim.channel_id or claim.by_resource):
-        return {}
-    by_channel = {} if claim.by_resource else {"channel_id": claim.channel_id}
-    resource = {"resource_id": claim.resource_id, "expires_at": values["received_at"]}
-    return {"provider": values["provider"], **by_channel, **resource}
-
-
-def _insert(values: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def _insert(values: dict[str, Any], condition: str = "", resource_id: str = "") -> bool:
     """Whether a row is new. Once more where the connection kept from an earlier request turns out to be dead.
 
     Django would ask it beforehand, by a statement that costs as much as this one. Here the key makes a second try safe:
     a row that the first one stored after all is a duplicate.
     """
-    sql = _insert_sql(connection.vendor, tuple(values), tuple(wanted))
-    parameters = [_adapted(Delivery, name, value) for name, value in values.items()]
-    parameters += [_adapted(Channel, name, value) for name, value in wanted.items()]
-    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
+    database = connections[DEFAULT_DB_ALIAS]  # once: the proxy that Django offers looks it up at each use
+    parameters = {name: _field(name).get_db_prep_value(value, database) for name, value in values.items()}
+    parameters["resource_id"] = resource_id
+    sql = _insert_sql(database.vendor, tuple(values), condition)
+    database.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     try:
-        return _execute(sql, parameters)
+        return _execute(database, sql, parameters)
     except (InterfaceError, OperationalError):
-        if connection.in_atomic_block or connection.is_usable():
+        if database.in_atomic_block or database.is_usable():
             raise
-        connection.close()
-        return _execute(sql, parameters)
+        database.close()
+        return _execute(database, sql, parameters)
 
 
-def _execute(sql: str, parameters: list[Any]) -> bool:
-    with connection.cursor() as cursor:
+def _execute(database: BaseDatabaseWrapper, sql: str, parameters: dict[str, Any]) -> bool:
+    with database.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.rowcount > 0
 
 
-@cache
-def _insert_sql(vendor: str, columns: tuple[str, ...], wanted: tuple[str, ...]) -> str:
-    """INSERT of these columns; of company and sync state too where channels say them, one row for each.
-
-    ``ON CONFLICT DO NOTHING`` makes a duplicate cost nothing but this statement. The names are this module's own; every
-    value is a parameter.
-    """
-    values = {name: _placeholder(vendor, Delivery, name) for name in columns}
-    source, condition = "", "TRUE"
-    if wanted:
-        values |= {"company_id": "c.company_id", "sync_state_id": "c.sync_state_id"}
-        source = "FROM webhook_channels c"
-        condition = _BY_CHANNEL if "channel_id" in wanted else _BY_RESOURCE
-        condition = condition.format(**{name: _placeholder(vendor, Channel, name) for name in wanted})
-    if wanted and "channel_id" not in wanted:
-        values |= {"id": _NEW_ID[vendor], "channel_id": "c.channel_id"}
-        values["dedupe_key"] += " || ':' || c.channel_id"
-    return f"""
-        INSERT INTO webhooks_delivery ({", ".join(values)})
-        SELECT {", ".join(values.values())} {source} WHERE {condition} ON CONFLICT DO NOTHING
-    """  # noqa: S608
-
-
-_LISTENS = "c.state IN ('opening', 'live') AND (c.expires_at IS NULL OR c.expires_at > {expires_at})"
-_BY_RESOURCE = f"c.provider = {{provider}} AND c.resource_id = {{resource_id}} AND {_LISTENS}"
+_LISTENS = "c.state IN ('opening', 'live') AND (c.expires_at IS NULL OR c.expires_at > %(received_at)s)"
+_BY_RESOURCE = f"c.provider = %(provider)s AND c.resource_id = %(resource_id)s AND {_LISTENS}"
 _BY_CHANNEL = f"""
-    c.provider = {{provider}} AND c.channel_id = {{channel_id}}
-    AND (c.resource_id = '' OR c.resource_id = {{resource_id}}) AND {_LISTENS}
+    c.provider = %(provider)s AND c.channel_id = %(channel_id)s
+    AND (c.resource_id = '' OR c.resource_id = %(resource_id)s) AND {_LISTENS}
 """
 _NEW_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 
 
-def _placeholder(vendor: str, model: type[Model], name: str) -> str:
+def _condition(claim: Claim) -> str:
+    """Which channels it concerns: one, all that watch a resource, or none where it names neither."""
+    if claim.by_resource:
+        return _BY_RESOURCE
+    return _BY_CHANNEL if claim.channel_id else ""
+
+
+@cache
+def _insert_sql(vendor: str, columns: tuple[str, ...], condition: str) -> str:
+    """INSERT of these columns; of company and sync state too where channels say them, one row for each.
+
+    ``ON CONFLICT DO NOTHING`` makes a duplicate cost nothing but this statement. The names are this module's own; every
+    value of a sender is a parameter. What each row begins with is none, since parameters cost.
+    """
+    values = {"status": "'received'", "attempts": "0", "is_suspect": "FALSE", "error": "''"}
+    values |= {name: _placeholder(vendor, name) for name in columns}
+    values["next_attempt_at"] = values["received_at"]
+    source = ""
+    if condition:
+        values |= {"company_id": "c.company_id", "sync_state_id": "c.sync_state_id"}
+        source = "FROM webhook_channels c"
+    if condition == _BY_RESOURCE:
+        values |= {"id": _NEW_ID[vendor], "channel_id": "c.channel_id"}
+        values["dedupe_key"] += " || ':' || c.channel_id"
+    return f"""
+        INSERT INTO webhooks_delivery ({", ".join(values)})
+        SELECT {", ".join(values.values())} {source} WHERE {condition or "TRUE"} ON CONFLICT DO NOTHING
+    """  # noqa: S608
+
+
+def _placeholder(vendor: str, name: str) -> str:
     """PostgreSQL takes a bare parameter in a SELECT list for text, so it is told the column's type."""
-    return f"%s::{_field(model, name).db_type(connection)}" if vendor == "postgresql" else "%s"
+    return f"%({name})s::{_field(name).db_type(connection)}" if vendor == "postgresql" else f"%({name})s"
 
 
-def _adapted(model: type[Model], name: str, value: Any) -> Any:
-    return _field(model, name).get_db_prep_value(value, connection)
-
-
-def _field(model: type[Model], name: str) -> "Field[Any, Any]":
-    return cast("Field[Any, Any]", model._meta.get_field(name))
+@cache
+def _field(name: str) -> "Field[Any, Any]":
+    return cast("Field[Any, Any]", Delivery._meta.get_field(name))
 
 
 def _is_storable(text: str) -> bool:

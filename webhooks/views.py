@@ -5,8 +5,9 @@ provider sends again; a request that proves nothing learns nothing.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.http import UnreadablePostError
@@ -79,20 +80,21 @@ class WebhookView(APIView):
 
 def _turned_away(request: Request) -> Response | None:
     """The answer to a request whose headers are reason enough not to read its body."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
+    meta = request.META
+    length = meta.get("CONTENT_LENGTH") or "0"
     # Neither length nor transfer encoding means no body (RFC 9112, 6.3). A server that hands a chunked body on without
     # having counted it would give us an empty one.
-    if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
+    if not meta.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in meta:
         return _answer(411, "Say the length.")
     if not (length.isascii() and length.isdigit()):
         return _answer(400, "Not readable.")
     if len(length) > 12 or int(length) > settings.WEBHOOK_MAX_BYTES:
         return _answer(413, "Too long.")
-    content_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    content_type = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if content_type not in CONTENT_TYPES and (content_type or int(length)):
         return _answer(415, "Not this content type.")
     # An encoded body may unpack to any size.
-    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
+    if meta.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         return _answer(415, "Not this content encoding.")
     return None
 
@@ -110,7 +112,7 @@ def _taken(request: Request, webhook_type: str, slug: str) -> Response:
     incoming = IncomingRequest(
         method="POST",
         url=settings.PUBLIC_URL + request.get_full_path(),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=_headers(request.META),
         body=request.body,
         received_at=timezone.now(),
     )
@@ -121,6 +123,15 @@ def _taken(request: Request, webhook_type: str, slug: str) -> Response:
         return _answer(404, "Refused.")
     receipt = inbox.receive(provider.slug, webhook_type, _claim(provider, incoming), incoming.body)
     return _answer(*ANSWERS[receipt])
+
+
+def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
+    """What Django's ``request.headers`` holds, with names lower-cased at once: it spells each of them twice."""
+    return {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in meta.items()
+        if name.startswith("HTTP_") or name in {"CONTENT_TYPE", "CONTENT_LENGTH"}
+    }
 
 
 def _find_provider(incoming: IncomingRequest, webhook_type: str, slug: str) -> Provider | None:

@@ -163,7 +163,8 @@ def test_a_mailbox_is_found_by_an_index(alice: User) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
-        sql = inbox._insert_sql(connection.vendor, ("dedupe_key",), ("provider", "resource_id", "expires_at"))
+        sql = inbox._insert_sql(connection.vendor, ("dedupe_key", "received_at"), inbox._BY_RESOURCE)
         explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-        cursor.execute(f"{explain} {sql}", ["1", "google", MAILBOX, "2026-01-01 00:00:00+00"])
+        values = {"dedupe_key": "1", "received_at": "2026-01-01 00:00:00+00"}
+        cursor.execute(f"{explain} {sql}", {**values, "provider": "google", "resource_id": MAILBOX})
         assert "channel_resource" in str(cursor.fetchall())
