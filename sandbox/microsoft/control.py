@@ -50,13 +50,15 @@ def admin_consent_required(world: World, request: Request) -> Any:
 def revoke(world: World, request: Request) -> Any:
     """{"account", "code"?}: the refresh tokens given so far fail, with this AADSTS number (sandbox/…/troubles.py).
 
-    50173, 700082 and 70008 are final; of the others a new consent cures the old tokens too. Access tokens live on.
+    50173, 700082 and 70008 are final; of the others a new consent cures the old tokens too. Access tokens live on, but
+    subscriptions do not: Graph takes them away and says so.
     """
     microsoft, body = microsoft_of(world), body_of(request)
     account, code = microsoft.account(required(body, "account").lower()), int(body.get("code", 50173))
     if code not in troubles.KNOWN:
         raise ControlError(f"code must be one of {', '.join(map(str, sorted(troubles.KNOWN)))}")
     microsoft.tokens.spoil(account.upn, code)
+    microsoft.subscriptions.revoked(account.upn)
     return {"ok": True}
 
 

@@ -24,6 +24,18 @@ MOST_PER_MAILBOX = 1_000
 SCOPES = {"events": ("Calendars.Read",), "messages": ("Mail.ReadBasic", "Mail.Read")}
 ANY_SCOPE = ("Calendars.Read", "Mail.ReadBasic", "Mail.Read")
 NEEDED = ("changeType", "notificationUrl", "resource", "expirationDateTime")
+KNOWN = {
+    *NEEDED,
+    "applicationId",
+    "clientState",
+    "encryptionCertificate",
+    "encryptionCertificateId",
+    "includeResourceData",
+    "latestSupportedTlsVersion",
+    "lifecycleNotificationUrl",
+    "notificationQueryOptions",
+    "notificationUrlAppId",
+}
 UNREADABLE = "Could not process subscription creation payload. Are all property names spelled and camelCased properly?"
 Json = dict[str, Any]
 
@@ -119,6 +131,8 @@ def found(call: Call) -> Subscription:
 def ordered(call: Call) -> Subscription:
     """The subscription that a request orders, checked but for what needs others."""
     account, body = graph.authorised(call), json_of(call)
+    if not KNOWN.issuperset(body):
+        raise invalid(UNREADABLE)
     for name in NEEDED:
         if not isinstance(body.get(name), str) or not body[name]:
             raise invalid(f"{name} is a required property for subscription creation.")
@@ -126,6 +140,8 @@ def ordered(call: Call) -> Subscription:
         raise invalid("The sandbox sends no resource data.")
     kind, folder = watched(body["resource"], account.upn, account.oid)
     graph.authorised(call, *SCOPES[kind])
+    if folder and microsoft_of(call.world).mail.mailbox(account.upn).folder(folder) is None:
+        raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
     return Subscription(
         id=str(uuid.uuid4()),
         account=account.upn,

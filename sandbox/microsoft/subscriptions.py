@@ -121,11 +121,10 @@ class Subscriptions:
             self._notices.put_lifecycle(subscription.lifecycle_url, head(subscription) | {"lifecycleEvent": event})
         return bool(subscription.lifecycle_url)
 
-    def revoked(self, account: str, client_id: str | None = None) -> None:
-        """The account's grant is gone: Graph takes away what was subscribed with it, and says so."""
+    def revoked(self, account: str) -> None:
+        """The account's grants are gone: Graph takes away what was subscribed with them, and says so."""
         for one in self.live(account):
-            if client_id in (None, one.client_id):
-                self.tell(one, "subscriptionRemoved")
+            self.tell(one, "subscriptionRemoved")
 
     def dump(self) -> list[Json]:
         """The subscriptions as JSON; notifications on their way are not kept."""

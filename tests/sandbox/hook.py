@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,10 @@ def good(token: str) -> tuple[int, str, str]:
 
 
 class Hook:
-    """``handshakes`` are the paths asked, ``came`` the notifications by request; ``answers`` first, then 202."""
+    """``handshakes`` are the paths asked, ``came`` the notifications by request; ``answers`` first, then 202.
+
+    ``during`` a handshake, and ``before_answer`` to notifications, runs what a test wants.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -27,6 +30,7 @@ class Hook:
         self.answers: list[int] = []
         self.shake: Shake = good
         self.during: Callable[[], None] = lambda: None
+        self.before_answer: Callable[[], None] = lambda: None
 
     @property
     def items(self) -> list[Json]:
@@ -48,14 +52,17 @@ def listening() -> Iterator[Hook]:
                 self.reply(*hook.shake(asked[0]))
             else:
                 hook.came.append(json.loads(body)["value"])
+                hook.before_answer()
                 self.reply(hook.answers.pop(0) if hook.answers else 202, "text/plain", "")
 
         def reply(self, status: int, kind: str, text: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
+            # Whoever waited too long has hung up by now.
+            with suppress(ConnectionError):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(text.encode())))
+                self.end_headers()
+                self.wfile.write(text.encode())
 
         def log_message(self, format: str, *args: object) -> None:
             """Tests print nothing."""

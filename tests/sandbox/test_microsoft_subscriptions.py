@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import requests
 
 from sandbox.clock import parse_instant
+from sandbox.microsoft import handshake, notices, subscription_calls
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import until
 from tests.sandbox.graph import Graph, linked, refusal
@@ -63,6 +65,10 @@ def subscribe(graph: Graph, hook: Hook, headers: dict[str, str] | None = None, *
 
 def notify(scene: Scene, *ids: str, kind: str = "events", **more: Any) -> None:
     scene.post("microsoft/notify", account=more.pop("account", ANNA), kind=kind, ids=list(ids), **more)
+
+
+def void(_: object) -> None:
+    """Nothing, whatever came of it."""
 
 
 def settle(scene: Scene) -> None:
@@ -132,6 +138,7 @@ def test_nobody_at_the_address(anna: Graph, hook: Hook) -> None:
         ({"resource": "/me/contacts"}, "InvalidRequest"),
         ({"resource": "/users/otto@contoso.example/events"}, "InvalidRequest"),
         ({"includeResourceData": True}, "InvalidRequest"),
+        ({"clientstate": "misspelled"}, "InvalidRequest"),
     ],
 )
 def test_orders_that_are_refused_before_anybody_is_asked(anna: Graph, hook: Hook, changes: Json, code: str) -> None:
@@ -313,6 +320,50 @@ def test_after_four_hours_it_gives_up_and_says_so(anna: Graph, hook: Hook) -> No
     assert (last["lifecycleEvent"], last["subscriptionId"]) == ("missed", created["id"])
 
 
+def test_who_does_not_answer_in_time_hears_it_again(anna: Graph, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (notices.FIRST_SECONDS, notices.AGAIN_SECONDS, handshake.PATIENCE_SECONDS) == (3, 10, 10)
+    monkeypatch.setattr(notices, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(handshake, "PATIENCE_SECONDS", 0.2)
+    subscribe(anna, hook)
+    has_come_again = Event()
+    # The first answer comes only after the second try; that one has more time.
+    hook.before_answer = lambda: has_come_again.set() if len(hook.came) > 1 else void(has_come_again.wait(10))
+    notify(anna.scene, "one")
+    settle(anna.scene)
+    assert [one["status"] for one in anna.scene.get("pushes")["last"]] == ["unreachable", 202]
+    assert hook.came[0] == hook.came[1]
+    is_given_up = Event()
+    hook.during = lambda: void(is_given_up.wait(10))
+    refused = anna.post("/subscriptions", order(anna.scene, hook, changeType="created"))
+    is_given_up.set()
+    assert refused.json()["error"]["message"] == "Subscription validation request timed out."
+
+
+def test_a_mailbox_has_so_many(anna: Graph, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert subscription_calls.MOST_PER_MAILBOX == 1_000
+    monkeypatch.setattr(subscription_calls, "MOST_PER_MAILBOX", 1)
+    subscribe(anna, hook)
+    refused = anna.post("/subscriptions", order(anna.scene, hook, resource="/me/messages"))
+    assert refusal(refused) == (403, "ErrorQuotaExceeded")
+
+
+def test_a_folder_must_exist_and_goes_by_either_name(anna: Graph, hook: Hook) -> None:
+    missing = order(anna.scene, hook, resource="/me/mailFolders('AAMkNothing')/messages")
+    assert refusal(anna.post("/subscriptions", missing)) == (404, "ErrorItemNotFound")
+    sent_id = anna.get("/me/mailFolders/sentitems").json()["id"]
+    subscribe(anna, hook, IMMUTABLE, resource="/me/mailFolders/inbox/messages")
+    subscribe(anna, hook, resource=f"/me/mailFolders('{sent_id}')/messages", changeType="created")
+    anna.scene.post("microsoft/messages", account=ANNA, **{"from": OTTO}, to=ANNA)
+    settle(anna.scene)
+    anna.scene.post("microsoft/messages", account=ANNA, **{"from": ANNA}, to=OTTO, folder="sentitems")
+    settle(anna.scene)
+    inbox, sent = (item["resourceData"]["id"] for item in hook.items)
+    assert [inbox, sent] == [
+        anna.get("/me/mailFolders/inbox/messages", headers=IMMUTABLE).json()["value"][0]["id"],
+        anna.get("/me/mailFolders/sentitems/messages").json()["value"][0]["id"],
+    ]
+
+
 def test_faults_on_the_way(anna: Graph, hook: Hook) -> None:
     subscribe(anna, hook)
     anna.scene.post("faults", operation="push", kind="lost")
@@ -366,6 +417,14 @@ def test_a_removed_one_says_so_and_is_gone(anna: Graph, hook: Hook) -> None:
     settle(anna.scene)
     assert hook.items[-1]["lifecycleEvent"] == "missed"
     assert len(anna.get("/subscriptions").json()["value"]) == 1
+
+
+def test_with_the_grant_the_subscription_goes(anna: Graph, hook: Hook) -> None:
+    subscribe(anna, hook)
+    anna.scene.post("microsoft/revoke", account=ANNA)
+    settle(anna.scene)
+    assert [item["lifecycleEvent"] for item in hook.items] == ["subscriptionRemoved"]
+    assert anna.get("/subscriptions").json()["value"] == []
 
 
 def test_controls_say_what_they_do_not_understand(anna: Graph) -> None:
