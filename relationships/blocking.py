@@ -60,17 +60,21 @@ def find_rules(user_ids: Collection[uuid.UUID]) -> Blocked:
 
 @dataclass(frozen=True)
 class Affected:
-    """What a rule would concern of what is known: touchpoints by kind, and the contacts whom it covers, by name."""
+    """What a rule would concern of what is known: touchpoints by kind, and the contacts whom it covers, by name.
+
+    ``uncovered`` are these contacts' other addresses: whoever keeps somebody out by one of them may be surprised.
+    """
 
     meetings: int
     mails: int
     people: Sequence[str]
+    uncovered: Sequence[str]
 
 
 def affected(kind: str, value: str, user: User | None) -> Affected:
     """What a rule on this address or domain concerns: of one user, or of the whole firm without one.
 
-    Expects ``value`` as a rule stores it. Needs ``tenancy.within``. Two queries.
+    Expects ``value`` as a rule stores it. Needs ``tenancy.within``. Three queries.
     """
     rule = _of_rows([(None, kind, value, BlockRule.Strength.NEVER.value)])
     domain = value.rpartition("@")[2]
@@ -87,11 +91,17 @@ def affected(kind: str, value: str, user: User | None) -> Affected:
     )
     emails = reduce(or_, (Q(email__endswith=name) for name in domains))
     people = PersonAddress.objects.filter(emails).order_by("person__display_name")
-    names = people.values_list("email", "person__display_name")
+    covered = {
+        pk: name
+        for email, pk, name in people.values_list("email", "person_id", "person__display_name")
+        if rule.blocks(email, None)
+    }
+    others = PersonAddress.objects.filter(person__among=covered).order_by("email").values_list("email", flat=True)
     return Affected(
         meetings=kinds[Touchpoint.Kind.MEETING.value],
         mails=kinds[Touchpoint.Kind.EMAIL.value],
-        people=list(dict.fromkeys(name for email, name in names if rule.blocks(email, None))),
+        people=list(dict.fromkeys(covered.values())),
+        uncovered=[email for email in others if not rule.blocks(email, None)],
     )
 
 

@@ -265,7 +265,17 @@ class TestKeepingOut:
         assert (mine.meetings, mine.mails, mine.people) == (1, 2, ["Jane Alder"])
         firms = blocking.affected("address", "jane@alder.example", None)
         assert (firms.meetings, firms.mails, firms.people) == (0, 3, ["Jane Alder"])
-        assert blocking.affected("domain", "nobody.example", None) == blocking.Affected(0, 0, [])
+        assert blocking.affected("domain", "nobody.example", None) == blocking.Affected(0, 0, [], [])
+
+    def test_a_contacts_other_addresses_are_named_as_not_covered(
+        self, as_alice: Client, in_acme: Company, jane: Person
+    ) -> None:
+        PersonAddress.objects.create(company=in_acme, person=jane, email="jane.alder@icloud.com")
+        typed = {"value": "jane@alder.example", "strength": "hide", "do": "look"}
+        page = as_alice.post("/settings/privacy/", typed).content.decode()
+        assert "Not covered: jane.alder@icloud.com, by which the contact is known too." in page
+        assert blocking.affected("domain", "alder.example", None).uncovered == ["jane.alder@icloud.com"]
+        assert blocking.affected("address", "jane.alder@icloud.com", None).uncovered == ["jane@alder.example"]
 
     def test_two_spellings_of_one_mailbox_are_one(self, in_acme: Company, alice: User, jane: Person) -> None:
         PersonAddress.objects.create(company=in_acme, person=jane, email="jane.alder@googlemail.com")
