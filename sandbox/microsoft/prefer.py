@@ -14,11 +14,14 @@ WISH = re.compile(r'([\w.\-]+)\s*(?:=\s*("[^"]*"|[^\s,;"]*))?')
 
 @dataclass(frozen=True)
 class Prefer:
-    """What is asked for. ``time_zone`` is a Windows or IANA name as sent; ``applied`` holds what may be confirmed."""
+    """What is asked for. ``time_zone`` is a Windows or IANA name as sent, ``is_text`` means bodies of messages without
+    HTML; ``applied`` holds what may be confirmed.
+    """
 
     time_zone: str = "UTC"
     max_page_size: int | None = None
     is_immutable: bool = False
+    is_text: bool = False
     applied: tuple[str, ...] = ()
 
 
@@ -30,10 +33,12 @@ def read(request: Request) -> Prefer:
     zone, size = said.get("outlook.timezone", ""), said.get("odata.maxpagesize", "")
     is_immutable = said.get("idtype", "").lower() == "immutableid"
     is_sized = size.isascii() and size.isdecimal() and int(size) > 0
+    is_text = said.get("outlook.body-content-type", "").lower() == "text"
     applied = [f'outlook.timezone="{zone}"'] if zone else []
     applied += ['IdType="ImmutableId"'] if is_immutable else []
     applied += [f"odata.maxpagesize={size}"] if is_sized else []
-    return Prefer(zone or "UTC", int(size) if is_sized else None, is_immutable, tuple(applied))
+    applied += ['outlook.body-content-type="text"'] if is_text else []
+    return Prefer(zone or "UTC", int(size) if is_sized else None, is_immutable, is_text, tuple(applied))
 
 
 def applied(response: Response, prefer: Prefer, *also: str) -> Response:

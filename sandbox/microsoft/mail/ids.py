@@ -32,11 +32,12 @@ class Ids:
 
     def __init__(self, upn: str) -> None:
         digest = hashlib.sha256(upn.encode()).digest()
+        # The heads are as long as it takes to give the last six bits of a number a letter of their own.
         mailbox = str(uuid.UUID(bytes=digest[:16])).encode()
         self._heads = {
-            NORMAL: b"\x00\x03\x24\x00" + mailbox + b"\x00\x46\x00\x00\x00\x00\x00" + digest[:16] + b"\x07\x00",
-            IMMUTABLE: b"\x00\x09\x00\x2e\x00\x00" + digest[:16] + b"\x0f\x00",
-            FOLDER: b"\x00\x03\x24\x00" + mailbox + b"\x00\x2e\x00\x00\x00\x00\x00" + digest[:16] + b"\x01\x00",
+            NORMAL: b"\x00\x03\x24\x00" + mailbox + b"\x00\x46\x00\x00\x00\x00\x00\x00" + digest[:16] + b"\x07\x00\x00",
+            IMMUTABLE: b"\x00\x09\x00\x2e\x00\x00" + digest[:16] + b"\x0f\x00\x00",
+            FOLDER: b"\x00\x03\x24\x00" + mailbox + b"\x00\x2e\x00\x00\x00\x00\x00\x00" + digest[:16] + b"\x01\x00\x00",
         }
         self._conversation = b"\x00\x04\x24\x00" + mailbox + b"\x00\x10\x00"
 

@@ -163,13 +163,13 @@ def next_index(index: str, number: int) -> str:
 
 
 def parties(value: Any) -> list[Party]:
-    """``Name <a@b>``, a pair of name and address, or a list of those."""
+    """``Name <a@b>``, a pair of name and address, or a list of those. The address of a pair may be anything."""
     if value is None:
         return []
     if isinstance(value, str):
         return [[name, address] for name, address in getaddresses([value])]
-    if len(value) == 2 and all(isinstance(one, str) and "@" not in one for one in value[:1]) and "@" in value[1]:
-        return [[str(value[0]), str(value[1])]]
+    if len(value) == 2 and all(isinstance(one, str) for one in value) and "@" not in value[0]:
+        return [list(value)]
     return [party for one in value for party in parties(one)]
 
 

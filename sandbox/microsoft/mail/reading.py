@@ -37,7 +37,7 @@ class Visit:
 
     def look(self, names: Sequence[str]) -> Look:
         """How the client wants to see messages."""
-        return shapes.look(names, is_immutable=self.prefer.is_immutable, is_whole=self.is_whole)
+        return shapes.look(names, self.prefer, is_whole=self.is_whole)
 
     def folder(self) -> Folder:
         """The folder of the path; GraphError 404."""

@@ -3,31 +3,34 @@
 https://learn.microsoft.com/graph/api/resources/message
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from sandbox.microsoft.errors import GraphError
 from sandbox.microsoft.mail.letters import MEETINGS, Letter, Party
 from sandbox.microsoft.mail.mailbox import Entry, Folder, Mailbox, Stored
+from sandbox.microsoft.prefer import Prefer
 
 NEVER = "0001-01-01T00:00:00Z"
 PREVIEW = 255
+TAG = re.compile(r"<[^>]*>")
 Shape = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a client wants to see messages: which properties (None: the usual ones) and which spelling of ids.
+    """How a client wants to see messages: which properties (None: the usual ones) and what it prefers.
 
     ``is_whole``: whether its permission shows bodies.
     """
 
     names: frozenset[str] | None
-    is_immutable: bool
+    prefer: Prefer
     is_whole: bool
 
 
@@ -43,7 +46,7 @@ class View:
     @property
     def id(self) -> str:
         """Its id in the spelling asked for."""
-        return self.box.id_of(self.stored).spelled(is_immutable=self.look.is_immutable)
+        return self.box.id_of(self.stored).spelled(is_immutable=self.look.prefer.is_immutable)
 
     @property
     def change_key(self) -> str:
@@ -69,10 +72,18 @@ def parties(many: Sequence[Party]) -> list[Shape]:
     return [shape for shape in map(party, many) if shape]
 
 
-def body(letter: Letter) -> Shape:
-    """The text as it came: Outlook turns plain ones into HTML unless asked otherwise."""
+def body(view: View) -> Shape:
+    """The text: Outlook turns plain ones into HTML, and HTML into text where that is preferred."""
+    letter = view.letter
+    if view.look.prefer.is_text:
+        return {"contentType": "text", "content": plain(letter)}
     content = letter.text if letter.is_html else f"<html><body>{escape(letter.text)}</body></html>"
     return {"contentType": "html", "content": content}
+
+
+def plain(letter: Letter) -> str:
+    """The text without tags."""
+    return unescape(TAG.sub("", letter.text)).strip() if letter.is_html else letter.text
 
 
 USUAL: dict[str, Callable[[View], Any]] = {
@@ -85,7 +96,7 @@ USUAL: dict[str, Callable[[View], Any]] = {
     "hasAttachments": lambda view: bool(view.letter.attachments),
     "internetMessageId": lambda view: view.letter.message_id or None,
     "subject": lambda view: view.letter.subject or None,
-    "bodyPreview": lambda view: view.letter.text[:PREVIEW],
+    "bodyPreview": lambda view: plain(view.letter)[:PREVIEW],
     "importance": lambda view: view.letter.importance,
     "parentFolderId": lambda view: view.box.ids.folder(view.stored.folder),
     "conversationId": lambda view: view.box.ids.conversation(view.letter.conversation),
@@ -96,7 +107,7 @@ USUAL: dict[str, Callable[[View], Any]] = {
     "isDraft": lambda view: view.stored.is_draft,
     "webLink": lambda view: f"https://outlook.office365.com/owa/?ItemID={view.id}&exvsurl=1&viewmodel=ReadMessageItem",
     "inferenceClassification": lambda view: "focused",
-    "body": lambda view: body(view.letter),
+    "body": body,
     "sender": lambda view: party(view.letter.sender),
     "from": lambda view: party(view.letter.author),
     "toRecipients": lambda view: parties(view.letter.to),
@@ -107,7 +118,7 @@ USUAL: dict[str, Callable[[View], Any]] = {
 }
 ON_REQUEST: dict[str, Callable[[View], Any]] = {
     "internetMessageHeaders": lambda view: [{"name": name, "value": value} for name, value in view.letter.headers],
-    "uniqueBody": lambda view: body(view.letter),
+    "uniqueBody": body,
 }
 """What comes by $select alone."""
 PROPERTIES = USUAL | ON_REQUEST
@@ -115,13 +126,13 @@ BODIES = frozenset({"body", "bodyPreview", "uniqueBody"})
 CANONICAL = {name.lower(): name for name in ["id", *PROPERTIES]}
 
 
-def look(names: Sequence[str], *, is_immutable: bool, is_whole: bool) -> Look:
+def look(names: Sequence[str], prefer: Prefer, *, is_whole: bool) -> Look:
     """A look at the properties of a $select. GraphError 400 for one that messages do not have."""
     if unknown := [name for name in names if name.lower() not in CANONICAL]:
         message = f"Could not find a property named '{unknown[0]}' on type 'Microsoft.OutlookServices.Message'."
         raise GraphError(400, "RequestBroker--ParseUri", message)
     wanted = frozenset(CANONICAL[name.lower()] for name in names)
-    return Look(wanted or None, is_immutable, is_whole)
+    return Look(wanted or None, prefer, is_whole)
 
 
 def message(box: Mailbox, stored: Stored, seen: Look, *, is_typed: bool = False) -> Shape:
