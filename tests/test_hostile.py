@@ -50,8 +50,9 @@ Run = Callable[[Iterable[Attack]], None]
 
 @pytest.fixture(autouse=True)
 def as_on_a_server(settings: Settings) -> Iterator[None]:
-    """Links can be begun, and nothing shows debugging pages."""
+    """Links can be begun, nothing shows debugging pages, and static files are known from the start."""
     assert not settings.DEBUG
+    settings.WHITENOISE_AUTOREFRESH = False
     settings.PROVIDER_CREDENTIALS = {"google": {"client_id": "client-1", "client_secret": "secret-1"}}
     webhook_views._bucket.cache_clear()
     logging.disable()  # tens of thousands of refusals, each with its line
@@ -250,12 +251,12 @@ def test_any_push(client: Client, body: bytes, content_type: str, sent: dict[str
 
 @few
 @given(number=wild, resource_id=wild, state=wild)
-def test_any_push_over_a_known_channel(alice: User, number: str, resource_id: str, state: str) -> None:
+def test_any_push_over_a_known_channel(client: Client, alice: User, number: str, resource_id: str, state: str) -> None:
     with transaction.atomic():
         channel = make_channel(make_state(link_of(alice)))
         changes = {"X-Goog-Message-Number": number, "X-Goog-Resource-ID": resource_id, "X-Goog-Resource-State": state}
         signed = {**google_headers(channel), **changes}
-        answer = Client().post("/webhooks/calendar-event", b"", content_type="application/json", headers=signed)
+        answer = client.post("/webhooks/calendar-event", b"", content_type="application/json", headers=signed)
         assert answer.status_code in {202, 404}
         assert Delivery.objects.count() == (answer.status_code == 202)
         transaction.set_rollback(True)

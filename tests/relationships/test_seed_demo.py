@@ -35,7 +35,6 @@ MODELS = list(apps.get_app_config("relationships").get_models())
 @pytest.fixture(autouse=True)
 def demo_allowed(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ALLOW_PROVIDER_ORIGINS = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     monkeypatch.delenv("DEMO_PASSWORD", raising=False)
 
 
