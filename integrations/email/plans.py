@@ -104,7 +104,9 @@ def _plan(state: SyncState, asked: Collection[MailSearch]) -> Plan:
 
 
 def _begins_at(state: SyncState) -> datetime | None:
-    """When reading begins by itself; None where some of what was found is being read already."""
+    """When reading begins by itself; None where some of what was found is being read already, or is about to be."""
+    if state.next_attempt_at is None:
+        return None
     being_read = MailToRead.objects.filter(state=state, search__isnull=False, due_at__lte=timezone.now())
     return None if being_read.exists() else searches.planned_at(state)
 

@@ -42,6 +42,7 @@ def card(client: Client) -> str:
 
 def press_start(client: Client, integration: Integration, run_jobs: RunJobs) -> None:
     assert client.post(f"/settings/integrations/{integration.pk}/sync/").status_code == 302
+    assert "begins by itself" not in card(client)
     run_jobs()
 
 
