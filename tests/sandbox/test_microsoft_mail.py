@@ -310,3 +310,21 @@ def test_orders_that_make_no_sense_are_refused(anna: Graph, path: str, body: Jso
     answer = anna.scene.http.post(f"{anna.scene.url}/control/microsoft/{path}", json=body, timeout=20)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+def test_one_of_every_oddity(anna: Graph) -> None:
+    ids = anna.scene.post("microsoft/messages/junk", account=ANNA, known="gina@pension.example")["ids"]
+    listed = {one["subject"]: one for one in read(anna, "/me/messages?$top=100")["value"]}
+    assert len(ids) == anna.scene.get(f"microsoft/messages?account={ANNA}")["total"] == 37
+    legacy = listed["From a directory entry"]["from"]["emailAddress"]
+    assert (legacy["name"], legacy["address"][:3]) == ("Carl Cole", "/O=")
+    assert listed["To a list of one's own"]["toRecipients"] == [{"emailAddress": {"name": "Investor relations"}}]
+    assert (listed["To nobody in particular"]["toRecipients"], listed["Blind copy"]["bccRecipients"]) == ([], [])
+    assert listed["From nobody"]["from"] is None
+    shown = read(anna, f"/me/messages/{ids['newsletter']}?$select=internetMessageHeaders")["internetMessageHeaders"]
+    assert {"List-Id", "List-Unsubscribe"} <= {one["name"] for one in shown}
+    folders = {one["id"]: one["displayName"] for one in read(anna, "/me/mailFolders")["value"]}
+    places = {
+        name: folders[read(anna, f"/me/messages/{ids[name]}")["parentFolderId"]] for name in ("draft", "spam", "chat")
+    }
+    assert places == {"draft": "Drafts", "spam": "Junk Email", "chat": "Conversation History"}

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request
 from sandbox.clock import parse_instant
 from sandbox.control import ControlError, body_of, required
 from sandbox.microsoft import paging
-from sandbox.microsoft.mail import delta
+from sandbox.microsoft.mail import delta, junk
 from sandbox.microsoft.mail.blocks import Block
 from sandbox.microsoft.mail.mailbox import Mailbox, Stored
 from sandbox.microsoft.mail.post import QUIRKS
@@ -143,6 +143,16 @@ def bulk_messages(world: World, request: Request) -> Any:
     return {"count": block.count, "known": known, "total": len(box.messages)}
 
 
+def junk_messages(world: World, request: Request) -> Any:
+    """{"account", "known"}: one of every oddity from or to somebody known, silently; the ids by the oddity's name."""
+    microsoft, body = microsoft_of(world), body_of(request)
+    box = box_of(microsoft, body)
+    made = junk.orders(microsoft.mail.owners[box.upn].address, required(body, "known"), world.clock.now())
+    ids = {name: box.id_of(microsoft.mail.put(box.upn, order)).immutable for name, order in made.items()}
+    microsoft.mail.take_touched()
+    return {"ids": ids}
+
+
 def list_messages(world: World, request: Request) -> Any:
     """?account=: the first 5,000 mails as stored."""
     box = microsoft_of(world).mail.mailbox(request.args.get("account", "").lower())
@@ -234,6 +244,7 @@ CONTROLS: dict[str, Control] = {
     "POST messages/mark": mark_messages,
     "POST messages/delete": delete_messages,
     "POST messages/bulk": bulk_messages,
+    "POST messages/junk": junk_messages,
     "POST messages/quirk": set_quirk,
     "POST folders": add_folder,
     "POST folders/rename": rename_folder,
