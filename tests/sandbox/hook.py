@@ -1,14 +1,21 @@
-"""An address for Graph's notifications, which answers handshakes as told and remembers what came."""
+"""An address for Graph's notifications, which answers handshakes as told, and how to subscribe it."""
 
 import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-Json = dict[str, Any]
+from sandbox.clock import parse_instant
+from tests.sandbox.conftest import until
+from tests.sandbox.graph import Graph
+from tests.sandbox.person import Json, Scene
+
+ANNA = "anna@contoso.example"
+SECRET = "s" * 128
 Shake = Callable[[str], tuple[int, str, str]]
 
 
@@ -77,3 +84,38 @@ def listening() -> Iterator[Hook]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def later(scene: Scene, minutes: float) -> str:
+    now: datetime = parse_instant(scene.get("health")["now"])
+    return (now + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
+
+
+def order(scene: Scene, hook: Hook, **changes: Any) -> Json:
+    """The body of a creation; None leaves a name out."""
+    body = {
+        "changeType": "created,updated,deleted",
+        "notificationUrl": f"{hook.url}/webhooks/calendar-event",
+        "lifecycleNotificationUrl": f"{hook.url}/webhooks/calendar-event?lifecycle=1",
+        "resource": "/me/events",
+        "expirationDateTime": later(scene, 10_000),
+        "clientState": SECRET,
+    } | changes
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def subscribe(graph: Graph, hook: Hook, headers: dict[str, str] | None = None, **changes: Any) -> Json:
+    """Create one that is taken."""
+    answer = graph.post("/subscriptions", order(graph.scene, hook, **changes), headers=headers)
+    assert answer.status_code == 201, answer.text
+    created: Json = answer.json()
+    return created
+
+
+def notify(scene: Scene, *ids: str, kind: str = "events", **more: Any) -> None:
+    scene.post("microsoft/notify", account=more.pop("account", ANNA), kind=kind, ids=list(ids), **more)
+
+
+def settle(scene: Scene) -> None:
+    """Wait until every request is done with."""
+    until(lambda: scene.get("idle")["pending"] == 0)

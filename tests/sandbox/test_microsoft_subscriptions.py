@@ -1,25 +1,20 @@
-"""Subscriptions of the pretend Graph: how one comes about, what it sends, and how it ends."""
+"""Subscriptions of the pretend Graph: how one comes about, how it is kept, and how it ends."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
-from threading import Event
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 
 from sandbox.clock import parse_instant
-from sandbox.microsoft import handshake, notices, subscription_calls
-from sandbox.server import Sandbox
-from tests.sandbox.conftest import until
+from sandbox.microsoft import subscription_calls
 from tests.sandbox.graph import Graph, linked, refusal
-from tests.sandbox.hook import Hook, good, listening
+from tests.sandbox.hook import ANNA, SECRET, Hook, good, later, listening, notify, order, settle, subscribe
 from tests.sandbox.person import Scene
 
-ANNA, OTTO = "anna@contoso.example", "otto@contoso.example"
+OTTO = "otto@contoso.example"
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}
-SECRET = "s" * 128
 Json = dict[str, Any]
 
 
@@ -35,45 +30,6 @@ def anna(scene: Scene) -> Graph:
     """Anna of Contoso, who granted calendars and mail."""
     scene.post("microsoft/accounts", upn=ANNA, name="Anna Keller")
     return linked(scene, ANNA, "Calendars.Read", "Mail.ReadBasic")
-
-
-def later(scene: Scene, minutes: float) -> str:
-    now: datetime = parse_instant(scene.get("health")["now"])
-    return (now + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
-
-
-def order(scene: Scene, hook: Hook, **changes: Any) -> Json:
-    """The body of a creation; None leaves a name out."""
-    body = {
-        "changeType": "created,updated,deleted",
-        "notificationUrl": f"{hook.url}/webhooks/calendar-event",
-        "lifecycleNotificationUrl": f"{hook.url}/webhooks/calendar-event?lifecycle=1",
-        "resource": "/me/events",
-        "expirationDateTime": later(scene, 10_000),
-        "clientState": SECRET,
-    } | changes
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def subscribe(graph: Graph, hook: Hook, headers: dict[str, str] | None = None, **changes: Any) -> Json:
-    """Create one that is taken."""
-    answer = graph.post("/subscriptions", order(graph.scene, hook, **changes), headers=headers)
-    assert answer.status_code == 201, answer.text
-    created: Json = answer.json()
-    return created
-
-
-def notify(scene: Scene, *ids: str, kind: str = "events", **more: Any) -> None:
-    scene.post("microsoft/notify", account=more.pop("account", ANNA), kind=kind, ids=list(ids), **more)
-
-
-def void(_: object) -> None:
-    """Nothing, whatever came of it."""
-
-
-def settle(scene: Scene) -> None:
-    """Wait until every request is done with."""
-    until(lambda: scene.get("idle")["pending"] == 0)
 
 
 def test_both_addresses_are_asked_while_the_create_call_is_open(anna: Graph, hook: Hook) -> None:
@@ -253,92 +209,6 @@ def test_a_deleted_or_expired_one_is_gone_and_silent(anna: Graph, hook: Hook) ->
     assert again.get(f"/subscriptions/{third}").status_code == 404
 
 
-def test_a_notification_names_the_item_and_its_subscription(anna: Graph, hook: Hook) -> None:
-    created = subscribe(anna, hook, IMMUTABLE)
-    notify(anna.scene, "AAkALgAA-one", change="created")
-    settle(anna.scene)
-    [[item]] = hook.came
-    account = anna.scene.post("microsoft/accounts", upn=ANNA)
-    assert item["subscriptionId"] == created["id"]
-    assert item["subscriptionExpirationDateTime"] == created["expirationDateTime"]
-    assert item["clientState"] == SECRET
-    assert item["tenantId"] == account["tenant"]
-    assert item["changeType"] == "created"
-    assert item["resource"] == f"Users/{account['oid']}/Events/AAkALgAA-one"
-    assert item["resourceData"]["id"] == "AAkALgAA-one"
-    assert item["resourceData"]["@odata.type"] == "#Microsoft.Graph.Event"
-    assert item["resourceData"]["@odata.etag"].startswith('W/"')
-
-
-def test_changes_of_one_moment_come_in_one_request(anna: Graph, hook: Hook) -> None:
-    first, second = subscribe(anna, hook), subscribe(anna, hook, changeType="updated")
-    subscribe(anna, hook, resource="/me/messages")
-    notify(anna.scene, "one", "two", "three")
-    settle(anna.scene)
-    assert [len(request) for request in hook.came] == [6]
-    assert {item["subscriptionId"] for item in hook.items} == {first["id"], second["id"]}
-    notify(anna.scene, "many", times=150)
-    settle(anna.scene)
-    assert sorted(len(request) for request in hook.came[1:]) == [100, 100, 100]
-
-
-def test_only_what_was_asked_for_is_told(anna: Graph, hook: Hook) -> None:
-    subscribe(anna, hook, changeType="deleted")
-    subscribe(anna, hook, resource="/me/mailFolders('inbox')/messages")
-    anna.scene.post("microsoft/accounts", upn=OTTO)
-    notify(anna.scene, "one", change="updated")
-    notify(anna.scene, "two", account=OTTO, change="deleted")
-    notify(anna.scene, "three", kind="messages", folder="sentitems")
-    settle(anna.scene)
-    assert hook.came == []
-    notify(anna.scene, "four", change="deleted")
-    settle(anna.scene)
-    notify(anna.scene, "five", kind="messages", folder="Inbox")
-    settle(anna.scene)
-    assert [item["resourceData"]["id"] for item in hook.items] == ["four", "five"]
-
-
-def test_what_is_not_accepted_comes_again(anna: Graph, hook: Hook) -> None:
-    subscribe(anna, hook)
-    hook.answers = [500, 404, 302]
-    notify(anna.scene, "one", "two")
-    settle(anna.scene)
-    assert len(hook.came) == 4
-    assert all(request == hook.came[0] for request in hook.came)
-    assert [one["status"] for one in anna.scene.get("pushes")["last"]] == [500, 404, 302, 202]
-
-
-def test_after_four_hours_it_gives_up_and_says_so(anna: Graph, hook: Hook) -> None:
-    created = subscribe(anna, hook)
-    hook.answers = [503] * 50
-    notify(anna.scene, "one")
-    until(lambda: len(hook.came) >= 2)
-    anna.scene.post("clock", advance_seconds=4 * 3_600)
-    hook.answers.clear()
-    settle(anna.scene)
-    last = hook.came[-1][0]
-    assert (last["lifecycleEvent"], last["subscriptionId"]) == ("missed", created["id"])
-
-
-def test_who_does_not_answer_in_time_hears_it_again(anna: Graph, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (notices.FIRST_SECONDS, notices.AGAIN_SECONDS, handshake.PATIENCE_SECONDS) == (3, 10, 10)
-    monkeypatch.setattr(notices, "FIRST_SECONDS", 0.2)
-    monkeypatch.setattr(handshake, "PATIENCE_SECONDS", 0.2)
-    subscribe(anna, hook)
-    has_come_again = Event()
-    # The first answer comes only after the second try; that one has more time.
-    hook.before_answer = lambda: has_come_again.set() if len(hook.came) > 1 else void(has_come_again.wait(10))
-    notify(anna.scene, "one")
-    settle(anna.scene)
-    assert [one["status"] for one in anna.scene.get("pushes")["last"]] == ["unreachable", 202]
-    assert hook.came[0] == hook.came[1]
-    is_given_up = Event()
-    hook.during = lambda: void(is_given_up.wait(10))
-    refused = anna.post("/subscriptions", order(anna.scene, hook, changeType="created"))
-    is_given_up.set()
-    assert refused.json()["error"]["message"] == "Subscription validation request timed out."
-
-
 def test_a_mailbox_has_so_many(anna: Graph, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
     assert subscription_calls.MOST_PER_MAILBOX == 1_000
     monkeypatch.setattr(subscription_calls, "MOST_PER_MAILBOX", 1)
@@ -364,69 +234,6 @@ def test_a_folder_must_exist_and_goes_by_either_name(anna: Graph, hook: Hook) ->
     ]
 
 
-def test_faults_on_the_way(anna: Graph, hook: Hook) -> None:
-    subscribe(anna, hook)
-    anna.scene.post("faults", operation="push", kind="lost")
-    notify(anna.scene, "lost", "two")
-    settle(anna.scene)
-    assert [item["resourceData"]["id"] for item in hook.items] == ["two"]
-    anna.scene.post("faults", operation="push", kind="doubled", account=ANNA)
-    notify(anna.scene, "three")
-    settle(anna.scene)
-    assert [item["resourceData"]["id"] for item in hook.items] == ["two", "three", "three"]
-    for kind in ("reordered", "late"):
-        hook.came.clear()
-        anna.scene.post("faults", operation="push", kind=kind, seconds=0.3)
-        notify(anna.scene, "four", "five")
-        settle(anna.scene)
-        assert [item["resourceData"]["id"] for item in hook.items] == ["five", "four"]
-
-
-def test_a_pause_loses_changes_until_it_is_lifted(anna: Graph, hook: Hook) -> None:
-    path = f"/subscriptions/{subscribe(anna, hook)['id']}"
-    lifted = [
-        lambda: anna.post(f"{path}/reauthorize"),
-        lambda: anna.call("PATCH", path, json={"expirationDateTime": later(anna.scene, 9_000)}),
-    ]
-    for lift, status in zip(lifted, (204, 200), strict=True):
-        hook.came.clear()
-        assert anna.scene.post("microsoft/lifecycle", account=ANNA, event="reauthorizationRequired") == {"sent": 1}
-        notify(anna.scene, "lost")
-        settle(anna.scene)
-        [[event]] = hook.came
-        assert event["lifecycleEvent"] == "reauthorizationRequired"
-        assert event["clientState"] == SECRET
-        assert not {"resource", "resourceData", "changeType"} & set(event)
-        assert lift().status_code == status
-        notify(anna.scene, "heard")
-        settle(anna.scene)
-        assert hook.items[-1]["resourceData"]["id"] == "heard"
-
-
-def test_a_removed_one_says_so_and_is_gone(anna: Graph, hook: Hook) -> None:
-    created = subscribe(anna, hook)
-    subscribe(anna, hook, resource="/me/messages", lifecycleNotificationUrl=None)
-    assert anna.scene.post("microsoft/lifecycle", account=ANNA, event="subscriptionRemoved") == {"sent": 1}
-    settle(anna.scene)
-    assert [(one["lifecycleEvent"], one["subscriptionId"]) for one in hook.items] == [
-        ("subscriptionRemoved", created["id"])
-    ]
-    assert anna.get("/subscriptions").json()["value"] == []
-    subscribe(anna, hook)
-    anna.scene.post("microsoft/lifecycle", account=ANNA, event="missed")
-    settle(anna.scene)
-    assert hook.items[-1]["lifecycleEvent"] == "missed"
-    assert len(anna.get("/subscriptions").json()["value"]) == 1
-
-
-def test_with_the_grant_the_subscription_goes(anna: Graph, hook: Hook) -> None:
-    subscribe(anna, hook)
-    anna.scene.post("microsoft/revoke", account=ANNA)
-    settle(anna.scene)
-    assert [item["lifecycleEvent"] for item in hook.items] == ["subscriptionRemoved"]
-    assert anna.get("/subscriptions").json()["value"] == []
-
-
 def test_controls_say_what_they_do_not_understand(anna: Graph) -> None:
     for path, body in (
         ("lifecycle", {"account": ANNA, "event": "explode"}),
@@ -444,15 +251,3 @@ def test_faults_and_the_front_page_know_subscriptions(anna: Graph, hook: Hook) -
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "3")
     subscribe(anna, hook)
     assert "Graph subscriptions" in anna.scene.http.get(anna.scene.url, timeout=20).text
-
-
-def test_they_outlive_a_restart(hook: Hook, tmp_path: Path) -> None:
-    with Sandbox(state_file=tmp_path / "state.json") as first:
-        scene = Scene(first.url)
-        scene.post("microsoft/accounts", upn=ANNA)
-        subscribe(linked(scene, ANNA, "Calendars.Read"), hook)
-    with Sandbox(state_file=tmp_path / "state.json") as second:
-        scene = Scene(second.url)
-        notify(scene, "one")
-        settle(scene)
-    assert [item["resourceData"]["id"] for item in hook.items] == ["one"]
