@@ -62,12 +62,13 @@ def messages(call: Call) -> Response:
     if quirk == "empty_first" and not told.is_begun:
         return answered(visit, [], replace(told, is_begun=True), is_over=False)
     size = min(visit.prefer.max_page_size or query.USUAL, query.MOST)
+    if told.filter:
+        size = min(size, MOST_FILTERED - told.given)
     found = list(islice(pending(visit, told, quirk), size + 1))
-    page, is_over = found[:size], len(found) <= size
+    page = found[:size]
+    is_over = len(found) <= size or (bool(told.filter) and told.given + size >= MOST_FILTERED)
     after = place_of(told, page[-1]) if page else told.after
     further = replace(told, is_begun=True, after=after, given=told.given + len(page))
-    if further.filter and further.given >= MOST_FILTERED:
-        is_over = True
     value = [shape_of(visit, told, one) for one in page]
     if quirk == "repeat" and (repeated := visit.box.messages.get(told.last)):
         value.insert(0, shapes.message(visit.box, repeated, visit.look(told.names), is_typed=True))
