@@ -97,6 +97,7 @@ def page(call: Call, viewer: Viewer, calendar: Calendar, now: Round, size: int) 
     last = now.after
     if now.again:
         items += group(next(calendar.changes(now.again - 1, now.again), None), viewer, now)
+        size += len(items)
     for entry in calendar.changes(now.after, now.upto):
         if len(items) >= size:
             again = last if now.quirk == "repeat" else 0

@@ -1,7 +1,6 @@
 """Writing events: what the control API, in place of a person in Outlook, does to a calendar."""
 
 from datetime import date
-from typing import Any
 
 from sandbox.control import ControlError
 from sandbox.microsoft.calendar import ids, occurrences, recurrence, shapes, uids, zones
@@ -9,8 +8,22 @@ from sandbox.microsoft.calendar.books import Body, Book, Calendar, Entry
 from sandbox.microsoft.state import Account, Microsoft
 
 TIMES = frozenset({"start", "end", "isAllDay", "recurrence"})
-KNOWN = {*shapes.DEFAULTS, *TIMES, "organizer", "responseStatus", "iCalUId", "originalStartTimeZone"}
-ANSWERS = frozenset({"none", "organizer", "tentativelyAccepted", "accepted", "declined", "notResponded"})
+KNOWN = {
+    *shapes.DEFAULTS,
+    *TIMES,
+    "organizer",
+    "responseStatus",
+    "iCalUId",
+    "originalStartTimeZone",
+    "originalEndTimeZone",
+}
+WORDS = {
+    "response": ("none", "organizer", "tentativelyAccepted", "accepted", "declined", "notResponded"),
+    "sensitivity": ("normal", "personal", "private", "confidential"),
+    "showAs": ("free", "tentative", "busy", "oof", "workingElsewhere", "unknown"),
+    "type": ("required", "optional", "resource"),
+}
+"""What Graph takes for an answer, and so on."""
 
 
 class Writer:
@@ -109,6 +122,11 @@ def completed(given: Body, *, is_part: bool = False) -> Body:
         body["iCalUId"] = uids.wrapped(str(body.pop("uid")))
     if unknown := body.keys() - KNOWN:
         raise ControlError(f"not known of an event: {', '.join(sorted(unknown))}")
+    check_words(body)
+    if "organizer" in body:
+        body["organizer"] = {"emailAddress": person(body["organizer"]["emailAddress"])}
+    if "responseStatus" in body:
+        body["responseStatus"] = answer(body["responseStatus"])
     if "attendees" in body:
         body["attendees"] = [attendee(one) for one in body["attendees"]]
     if "location" in body:
@@ -166,12 +184,29 @@ def moment(given: Body) -> Body:
 
 def attendee(given: Body) -> Body:
     """A guest; who has not answered answered "none"."""
-    address: dict[str, Any] = given["emailAddress"]
-    status = {"response": "none", "time": shapes.NEVER} | given.get("status", {})
-    if status["response"] not in ANSWERS:
-        raise ControlError(f"response must be one of {', '.join(sorted(ANSWERS))}")
-    return {
+    guest = {
         "type": given.get("type", "required"),
-        "status": status,
-        "emailAddress": {"name": address.get("name") or address["address"], "address": address["address"]},
+        "status": answer(given.get("status", {})),
+        "emailAddress": person(given["emailAddress"]),
     }
+    check_words(guest)
+    return guest
+
+
+def answer(given: Body) -> Body:
+    """A responseStatus; without a time it was never given."""
+    status = {"response": "none", "time": shapes.NEVER} | given
+    check_words(status)
+    return status
+
+
+def person(given: Body) -> Body:
+    """An emailAddress; who has no name is called by the address."""
+    return {"name": given.get("name") or given["address"], "address": given["address"]}
+
+
+def check_words(given: Body) -> None:
+    """ControlError for a word Graph does not have."""
+    for name, words in WORDS.items():
+        if given.get(name, words[0]) not in words:
+            raise ControlError(f"{name} must be one of {', '.join(words)}")
