@@ -305,7 +305,7 @@ class TestPeople:
         assert [(one["subject"], one["isCancelled"]) for one in delta(anna, link)[0]] == [("Canceled: Lunch", True)]
 
     def test_an_online_meeting_has_its_link(self, anna: Graph) -> None:
-        online = {
+        online: Json = {
             "isOnlineMeeting": True,
             "onlineMeetingProvider": "teamsForBusiness",
             "onlineMeeting": {"joinUrl": "https://teams.example/1"},
