@@ -42,11 +42,48 @@ class Service:
 
 @dataclass(frozen=True)
 class ClientConfig:
-    """The OAuth client of this installation at a provider, and the exact address consent returns to."""
+    """The OAuth client of this installation at a provider, and the exact addresses consent returns to: the member's,
+    and an administrator's, who allows the app for everybody."""
 
     client_id: str
     client_secret: str
     redirect_uri: str
+    admin_redirect_uri: str = ""
+
+
+@dataclass(frozen=True)
+class ConsentWanted:
+    """What to ask a person's consent for. ``state`` is ours and comes back with the answer.
+
+    ``claims`` is what the provider demanded of the next consent when it refused the last grant, in its own words.
+    """
+
+    service: Service
+    state: str
+    login_hint: str = ""
+    force_consent: bool = True
+    claims: str = ""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where to send the browser, and what ``exchange`` needs when it comes back (a verifier): to be kept secret."""
+
+    url: str
+    kept: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a consent ended without a grant, for the person who reads it: what happened, and what he can do.
+
+    ``needs_admin``: only an administrator of the account may allow it.
+    """
+
+    title: str
+    what: str
+    remedy: str
+    needs_admin: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +165,13 @@ class Reach(Protocol):
 
 
 class Provider(Reach, Protocol):
-    """One provider. Errors raised are those of ``integrations.errors``; ``requests`` errors become Temporary."""
+    """One provider. Errors raised are those of ``integrations.errors``; ``requests`` errors become Temporary.
+
+    ``refusal`` knows what an error in a consent's answer means, and says None where the engine's words will do.
+    ``admin_consent_url`` is empty where administrators have no consent of their own. ``handshake`` is the text that
+    answers a request which only asks whether the address is ours. One request may carry pushes of several channels:
+    ``verify`` gives those that prove themselves, and raises Refused where none does.
+    """
 
     slug: str
     label: str
@@ -137,15 +180,17 @@ class Provider(Reach, Protocol):
     @property
     def services(self) -> tuple[Service, ...]: ...
 
-    def authorize_url(
-        self, config: ClientConfig, service: Service, state: str, verifier: str, login_hint: str, force_consent: bool
-    ) -> str: ...
+    def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun: ...
 
-    def exchange(self, config: ClientConfig, http: requests.Session, code: str, verifier: str) -> Tokens: ...
+    def exchange(
+        self, config: ClientConfig, http: requests.Session, answer: Mapping[str, str], kept: str
+    ) -> tuple[Tokens, Account]: ...
 
     def refresh(self, config: ClientConfig, http: requests.Session, refresh_token: str) -> Tokens: ...
 
-    def account(self, http: requests.Session, access_token: str) -> Account: ...
+    def refusal(self, answer: Mapping[str, str]) -> Refusal | None: ...
+
+    def admin_consent_url(self, config: ClientConfig, service: Service, state: str) -> str: ...
 
     def revoke(self, http: requests.Session, token: str) -> None: ...
 
@@ -153,7 +198,9 @@ class Provider(Reach, Protocol):
 
     def recognises(self, request: IncomingRequest) -> bool: ...
 
-    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> Claim: ...
+    def handshake(self, request: IncomingRequest) -> str | None: ...
+
+    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> tuple[Claim, ...]: ...
 
     def read(self, webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice: ...
 

@@ -7,7 +7,7 @@ is used with every provider. https://www.rfc-editor.org/rfc/rfc9700
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from integrations import channels, grants, outbound, providers, sync_states, tokens
-from integrations.contract import Account, Service, Tokens
+from integrations.contract import Account, Begun, ClientConfig, ConsentWanted, Service, Tokens
 from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Temporary
 from integrations.models import Channel, Integration, LinkAttempt, SyncRun, SyncState
 from relationships import tenancy
@@ -56,24 +56,15 @@ class OtherAccount(LinkRefused):
     """The consent is another account's than the one that was linked before."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the provider sent back with the browser."""
-
-    state: str
-    code: str
-    error: str
-    issuer: str
-
-
 def begin(user: User, provider_slug: str, integration_type: str, session: SessionBase) -> str:
     """Remember a consent that begins, and the address to send the browser to.
 
-    Raises LookupError, BadConfig, LinkRefused while an earlier link is still being ended, or TooOften.
+    Raises LookupError, BadConfig, TooOften, or LinkRefused while an earlier link is still being ended and where the
+    provider does not answer.
     """
     service = providers.service(provider_slug, integration_type)
     config = providers.client_config(provider_slug)
-    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    state = secrets.token_urlsafe(32)
     existing = _existing(user, provider_slug, integration_type)
     _check_ended(existing, service, provider_slug)
     _check_pace(user)
@@ -86,12 +77,23 @@ def begin(user: User, provider_slug: str, integration_type: str, session: Sessio
         session_digest=_digest(_session_secret(session)),
         expires_at=timezone.now() + timedelta(minutes=CONSENT_MINUTES),
     )
-    attempt.encrypted_verifier = tokens.encrypt(verifier.encode(), purpose="pkce", context=str(attempt.pk))
-    attempt.save(force_insert=True)
     hint = existing.account_address if existing else user.email
-    return outbound.rerouted(
-        providers.get(provider_slug).authorize_url(config, service, state, verifier, hint, force_consent=True)
-    )
+    begun = _begun(provider_slug, config, ConsentWanted(service, state, hint))
+    attempt.encrypted_verifier = tokens.encrypt(begun.kept.encode(), purpose="pkce", context=str(attempt.pk))
+    attempt.save(force_insert=True)
+    return outbound.rerouted(begun.url)
+
+
+def _begun(provider_slug: str, config: ClientConfig, wanted: ConsentWanted) -> Begun:
+    """The consent's address, for which some providers have to be asked. Raises LinkRefused where they do not answer."""
+    provider, service = providers.get(provider_slug), wanted.service
+    try:
+        with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
+            return provider.begin(config, http, wanted)
+    except Temporary as error:
+        raise _refused(
+            service, provider_slug, f"{provider.label} did not answer", str(error), "Nothing was linked. Try again."
+        ) from error
 
 
 def _check_pace(user: User) -> None:
@@ -109,13 +111,16 @@ def _check_pace(user: User) -> None:
     )
 
 
-def finish(user: User, provider_slug: str, answer: Answer, session: SessionBase) -> Integration:
-    """Turn the provider's answer into a grant, new or reconnected. Raises LinkRefused with what the user shall do."""
+def finish(user: User, provider_slug: str, answer: Mapping[str, str], session: SessionBase) -> Integration:
+    """Turn the provider's answer into a grant, new or reconnected. Raises LinkRefused with what the user shall do.
+
+    ``answer`` is the query that came back with the browser.
+    """
     attempt = _claim(user, provider_slug, answer, session)
     service = providers.service(provider_slug, attempt.integration_type)
     _check_answer(service, provider_slug, answer)
     try:
-        granted, account = _exchange(attempt, provider_slug, answer.code)
+        granted, account = _exchange(attempt, provider_slug, answer)
     except NeedsReconnect as error:
         raise _refused(service, provider_slug, "The consent was too old", str(error), "Start again.") from error
     except BadConfig as error:
@@ -140,14 +145,14 @@ def _existing(user: User, provider_slug: str, integration_type: str) -> Integrat
     return Integration.objects.filter(user=user, provider=provider_slug, integration_type=integration_type).first()
 
 
-def _claim(user: User, provider_slug: str, answer: Answer, session: SessionBase) -> LinkAttempt:
+def _claim(user: User, provider_slug: str, answer: Mapping[str, str], session: SessionBase) -> LinkAttempt:
     """Use up the state. Whatever does not fit exactly ends on one and the same page."""
     refused = LinkRefused(
         "This consent page is no longer good",
         "It was used already, is older than 15 minutes, or was begun in another browser.",
         "Nothing was changed. Start again from the integrations page.",
     )
-    attempt = LinkAttempt.objects.filter(state_digest=_digest(answer.state), user=user).first()
+    attempt = LinkAttempt.objects.filter(state_digest=_digest(answer.get("state", "")), user=user).first()
     if attempt is None or LinkAttempt.objects.filter(pk=attempt.pk).delete()[0] != 1:
         raise refused
     is_same_session = secrets.compare_digest(attempt.session_digest, _digest(_session_secret(session)))
@@ -156,12 +161,15 @@ def _claim(user: User, provider_slug: str, answer: Answer, session: SessionBase)
     return attempt
 
 
-def _check_answer(service: Service, provider_slug: str, answer: Answer) -> None:
-    if answer.issuer and not providers.get(provider_slug).is_issuer(answer.issuer):
+def _check_answer(service: Service, provider_slug: str, answer: Mapping[str, str]) -> None:
+    provider, error = providers.get(provider_slug), answer.get("error", "")
+    if answer.get("iss") and not provider.is_issuer(answer["iss"]):
         raise _refused(
             service, provider_slug, "The answer came from elsewhere", "Its issuer is not the provider.", "Start again."
         )
-    if answer.error == "access_denied":
+    if why := provider.refusal(answer) if error else None:
+        raise _refused(service, provider_slug, why.title, why.what, why.remedy)
+    if error == "access_denied":
         raise _refused(
             service,
             provider_slug,
@@ -169,22 +177,21 @@ def _check_answer(service: Service, provider_slug: str, answer: Answer) -> None:
             f"On the consent page you chose not to give access to {service.label}, so nothing was linked.",
             "If that was a slip, start again.",
         )
-    if answer.error or not answer.code:
+    if error or not answer.get("code"):
         raise _refused(
             service,
             provider_slug,
             f"{service.label} was not linked",
-            f"The provider ended the consent with “{answer.error[:80] or 'no code'}”.",
+            f"The provider ended the consent with “{error[:80] or 'no code'}”.",
             "Start again; if it happens twice, your administrator may have to allow this app.",
         )
 
 
-def _exchange(attempt: LinkAttempt, provider_slug: str, code: str) -> tuple[Tokens, Account]:
+def _exchange(attempt: LinkAttempt, provider_slug: str, answer: Mapping[str, str]) -> tuple[Tokens, Account]:
     provider = providers.get(provider_slug)
-    verifier = tokens.decrypt(attempt.encrypted_verifier, purpose="pkce", context=str(attempt.pk)).decode()
+    kept = tokens.decrypt(attempt.encrypted_verifier, purpose="pkce", context=str(attempt.pk)).decode()
     with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
-        granted = provider.exchange(providers.client_config(provider_slug), http, code, verifier)
-        return granted, provider.account(http, granted.access_token)
+        return provider.exchange(providers.client_config(provider_slug), http, answer, kept)
 
 
 def _check_granted(service: Service, provider_slug: str, granted: Tokens) -> None:

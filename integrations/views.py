@@ -76,14 +76,8 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     """Where consent comes back to. Whatever happened there ends on a page that says so."""
     if provider not in providers.slugs():
         raise Http404
-    answer = linking.Answer(
-        state=request.GET.get("state", ""),
-        code=request.GET.get("code", ""),
-        error=request.GET.get("error", ""),
-        issuer=request.GET.get("iss", ""),
-    )
     try:
-        integration = linking.finish(_member(request), provider, answer, request.session)
+        integration = linking.finish(_member(request), provider, request.GET.dict(), request.session)
     except linking.LinkRefused as refused:
         return _refusal(request, refused)
     service = providers.service(provider, integration.integration_type)

@@ -121,8 +121,9 @@ def _taken(request: Request, webhook_type: str, slug: str) -> Response:
     provider = _find_provider(incoming, webhook_type, slug)
     if provider is None:
         return _answer(404, "Refused.")
-    receipt = inbox.receive(provider.slug, webhook_type, _claim(provider, incoming), incoming.body)
-    return _answer(*ANSWERS[receipt])
+    claims = _claims(provider, incoming)
+    receipts = {inbox.receive(provider.slug, webhook_type, claim, incoming.body) for claim in claims}
+    return _answer(*next(answer for receipt, answer in ANSWERS.items() if receipt in receipts))
 
 
 def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
@@ -142,7 +143,7 @@ def _find_provider(incoming: IncomingRequest, webhook_type: str, slug: str) -> P
     return next((provider for provider in known.values() if provider.recognises(incoming)), None)
 
 
-def _claim(provider: Provider, incoming: IncomingRequest) -> Claim:
+def _claims(provider: Provider, incoming: IncomingRequest) -> tuple[Claim, ...]:
     """Whom the request comes from. Raises Refused or Unreadable."""
     try:
         return provider.verify(incoming, channel_tokens.is_signed)

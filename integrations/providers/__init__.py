@@ -65,4 +65,5 @@ def client_config(slug: str) -> ClientConfig:
         client_id=credentials["client_id"],
         client_secret=credentials["client_secret"],
         redirect_uri=f"{settings.PUBLIC_URL}/oauth/callback/{slug}",
+        admin_redirect_uri=f"{settings.PUBLIC_URL}/oauth/admin/{slug}",
     )

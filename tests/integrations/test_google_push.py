@@ -133,7 +133,8 @@ def push(authorization: str | None, body: bytes = fixture("pubsub_push_gmail"), 
     """What the provider makes of a push."""
     headers = {"content-type": "application/json"} | ({"authorization": authorization} if authorization else {})
     request = IncomingRequest("POST", url, headers, body, datetime.now(UTC))
-    return providers.get("google").verify(request, lambda channel, token: False)
+    (claim,) = providers.get("google").verify(request, lambda channel, token: False)
+    return claim
 
 
 def test_a_push_names_its_message_and_the_mailbox_and_no_channel(published: ThreadingHTTPServer, key: Key) -> None:

@@ -53,9 +53,13 @@ class Google(Consent):
         """Whether a push is Google's."""
         return pushes.recognises(request)
 
-    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> Claim:
-        """What a push proves about itself. Raises Refused."""
-        return pushes.verify(request, is_signed, self)
+    def handshake(self, request: IncomingRequest) -> str | None:
+        """None: Google never asks whether an address is ours."""
+        return None
+
+    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> tuple[Claim, ...]:
+        """What a push proves about itself: Google sends one at a time. Raises Refused."""
+        return (pushes.verify(request, is_signed, self),)
 
     def read(self, webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice:
         """What a stored push says."""

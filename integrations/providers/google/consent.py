@@ -3,6 +3,7 @@
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
 from integrations import outbound
-from integrations.contract import Account, ClientConfig, Service, Tokens
+from integrations.contract import Account, Begun, ClientConfig, ConsentWanted, Refusal, Service, Tokens
 from integrations.errors import MissingScope, Permanent, Temporary
 from integrations.providers.google import offers
 from integrations.providers.google.errors import OAUTH_ERRORS
@@ -30,35 +31,38 @@ class Consent:
 
     consent_origins = (ISSUER,)
 
-    def authorize_url(
-        self, config: ClientConfig, service: Service, state: str, verifier: str, login_hint: str, force_consent: bool
-    ) -> str:
-        """Where the browser goes for consent. Without ``access_type=offline`` Google gives no refresh token, and
-        without ``prompt=consent`` only on the first consent ever; the union with other grants is never asked for."""
+    def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun:
+        """Where the browser goes for consent; PKCE's verifier is kept. Without ``access_type=offline`` Google gives no
+        refresh token, and without ``prompt=consent`` only on the first consent ever; the union with other grants is
+        never asked for."""
         oauth = OAuth2Session(config.client_id, redirect_uri=config.redirect_uri, code_challenge_method="S256")
-        extra = {"login_hint": login_hint} if login_hint else {}
+        extra = {"login_hint": wanted.login_hint} if wanted.login_hint else {}
+        verifier = secrets.token_urlsafe(64)
         url, _ = oauth.create_authorization_url(
             AUTHORIZE_URL,
-            state=state,
+            state=wanted.state,
             code_verifier=verifier,
-            scope=" ".join(scope.name for scope in service.scopes),
+            scope=" ".join(scope.name for scope in wanted.service.scopes),
             access_type="offline",
             include_granted_scopes="false",
-            prompt="consent" if force_consent else "select_account",
+            prompt="consent" if wanted.force_consent else "select_account",
             **extra,
         )
-        return url
+        return Begun(url, verifier)
 
-    def exchange(self, config: ClientConfig, http: requests.Session, code: str, verifier: str) -> Tokens:
-        """Redeem a code. Raises NeedsReconnect where it was used before or is too old, Permanent where the answer holds
-        both permissions of mail: Google would treat them as the lesser one."""
-        granted = self._token(config, http, grant_type="authorization_code", code=code, code_verifier=verifier)
+    def exchange(
+        self, config: ClientConfig, http: requests.Session, answer: Mapping[str, str], kept: str
+    ) -> tuple[Tokens, Account]:
+        """Redeem a code, and learn whose it is. Raises NeedsReconnect where it was used before or is too old, Permanent
+        where the answer holds both permissions of mail: Google would treat them as the lesser one."""
+        code = answer.get("code", "")
+        granted = self._token(config, http, grant_type="authorization_code", code=code, code_verifier=kept)
         if offers.is_mixed(granted.scopes):
             raise Permanent(
                 "Google gave two permissions for mail at once (gmail.readonly and gmail.metadata), and would treat "
                 f"them as the lesser one. Remove this app at {offers.CONNECTIONS_PAGE} first."
             )
-        return granted
+        return granted, self._account(http, granted.access_token)
 
     def refresh(self, config: ClientConfig, http: requests.Session, refresh_token: str) -> Tokens:
         """A new access token. The reply mostly has no refresh token: the old one goes on."""
@@ -89,7 +93,7 @@ class Consent:
             # authlib expects an object of plain values, and stumbles over anything else.
             raise Temporary("The answer of Google's token service could not be read.") from error
 
-    def account(self, http: requests.Session, access_token: str) -> Account:
+    def _account(self, http: requests.Session, access_token: str) -> Account:
         """Whose grant it is, from the OpenID Connect user-info address."""
         answer = http.get(USERINFO_URL, headers={"Authorization": f"Bearer {access_token}"})
         if answer.status_code >= 500:
@@ -99,6 +103,14 @@ class Consent:
             return Account(id=str(claims["sub"]), address=str(claims.get("email", "")).lower())
         except (ValueError, KeyError, TypeError) as error:
             raise MissingScope("Google did not say which account this is.") from error
+
+    def refusal(self, answer: Mapping[str, str]) -> Refusal | None:
+        """Nothing to add: Google shows most of its refusals itself, and sends the browser back with plain ones."""
+        return None
+
+    def admin_consent_url(self, config: ClientConfig, service: Service, state: str) -> str:
+        """None: a Workspace administrator allows an app in the Admin console, and nobody can send him there."""
+        return ""
 
     def revoke(self, http: requests.Session, token: str) -> None:
         """End the grant at Google. A token that is already dead counts as revoked."""

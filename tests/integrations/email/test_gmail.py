@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from integrations import providers
-from integrations.contract import ResourceInfo, WatchRequest
+from integrations.contract import ConsentWanted, ResourceInfo, WatchRequest
 from integrations.errors import (
     BadConfig,
     IntegrationError,
@@ -50,7 +50,7 @@ def test_mail_asks_for_one_permission_and_no_other(settings: Settings) -> None:
 def test_consent_is_asked_for_by_itself_and_not_added_to_another(settings: Settings) -> None:
     settings.PROVIDER_CREDENTIALS = {"google": {"client_id": "c", "client_secret": "s"}}
     config, service = providers.client_config("google"), providers.service("google", "email")
-    url = providers.get("google").authorize_url(config, service, "state", "v" * 43, "", force_consent=True)
+    url = providers.get("google").begin(config, Canned().session, ConsentWanted(service, "state")).url
 
     assert "include_granted_scopes=false" in url
     assert "gmail.readonly" in url
@@ -68,7 +68,9 @@ def test_a_grant_that_holds_both_permissions_is_refused_with_words(settings: Set
     }
 
     with pytest.raises(Permanent, match="myaccount.google.com/connections"):
-        providers.get("google").exchange(providers.client_config("google"), Canned((200, granted)).session, "code", "v")
+        providers.get("google").exchange(
+            providers.client_config("google"), Canned((200, granted)).session, {"code": "code"}, "v"
+        )
 
 
 @pytest.mark.parametrize(
