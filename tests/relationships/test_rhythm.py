@@ -117,6 +117,19 @@ def test_who_wrote_too_little_is_not_read_at_all(alice: User, jane: Person, monk
     assert (read, len(queries)) == ([], 1)
 
 
+def test_only_the_contacts_own_mail_is_looked_through(alice: User, jane: Person) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL plans by size; on a small table it reads the table.")
+    with CaptureQueriesContext(connection) as queries:
+        usual((THEIRS, alice.pk, jane.pk))
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]['sql']}")
+        looks = [row[3] for row in cursor.fetchall() if "relationships_" in row[3]]
+    people, *others = looks
+    assert "relationships_touchpoint_people_person_id" in people, looks
+    assert all("(id=?)" in look or "(touchpoint_id=?" in look for look in others), looks
+
+
 def test_nobody_is_asked_for_without_a_query(in_acme: Company) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert usual() == {}
