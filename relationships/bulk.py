@@ -4,9 +4,10 @@ Django's bulk_create splits a page into as many statements as the database's lim
 of 2,500 events costs what a page of one does. Works on SQLite and PostgreSQL; unknown databases are refused.
 """
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -47,6 +48,24 @@ def upsert(
         cursor.execute(sql, [_document(fields, rows)])
         written = cursor.fetchall() if back else []
     return [tuple(field.to_python(value) for field, value in zip(back, row, strict=True)) for row in written]
+
+
+@contextlib.contextmanager
+def planned_anew() -> Iterator[None]:
+    """Within it PostgreSQL plans every statement for the rows there are at its moment.
+
+    A prepared statement keeps its plan: a first sync would go on reading whole tables, since they were empty at first.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    connection.ensure_connection()
+    driver = connection.connection
+    before, driver.prepare_threshold = driver.prepare_threshold, None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = before
 
 
 def give_way() -> None:

@@ -1,8 +1,8 @@
 """Comparing a column with a list of any length: ``filter(match_key__among=keys)``.
 
-The list travels as one JSON parameter. So it may be longer than the database's limit of parameters, every length is
-the same statement (which databases keep prepared), and on PostgreSQL an index is used before any statistics exist:
-what a list of a thousand parameters is guessed to be the whole table for.
+The list travels as one parameter: as JSON on SQLite, as an array on PostgreSQL. So it may be longer than the database's
+limit of parameters, and every length is the same statement. Of an array whose length it knows PostgreSQL makes a hash
+table where it uses no index; one made by a subquery it would go through for each row.
 """
 
 import json
@@ -27,21 +27,24 @@ class Among(Lookup):
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         kind = self.lhs.output_field.db_type(connection)
-        items = f"SELECT value::{kind} FROM jsonb_array_elements_text(%s::jsonb) AS item(value)"
-        return self._compared(compiler, connection, f"= ANY(ARRAY({items}))")
+        return self._compared(compiler, connection, f"= ANY(%s::{kind}[])", self._values())
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        return self._compared(compiler, connection, "IN (SELECT value FROM json_each(%s))")
+        document = json.dumps(self._values(), default=str)
+        return self._compared(compiler, connection, "IN (SELECT value FROM json_each(%s))", document)
 
     def _compared(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, condition: str
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, condition: str, values: object
     ) -> tuple[str, list[Any]]:
         column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} {condition}", [*parameters, json.dumps(stored(self.lhs.output_field, self.rhs), default=str)]
+        return f"{column} {condition}", [*parameters, values]
+
+    def _values(self) -> list[Any]:
+        return stored(self.lhs.output_field, self.rhs)
 
 
 def stored(field: Any, values: Collection[Any]) -> list[Any]:
-    """Values as JSON carries them to the database: what Django would store, or their text form."""
+    """Values as JSON or an array carries them to the database: what Django would store, or their text form."""
     if isinstance(field, models.JSONField):
         return [json.dumps(value) for value in values]
     if connection.vendor != "sqlite":

@@ -53,7 +53,8 @@ class Change(NamedTuple):
 
 def run(state_id: uuid.UUID) -> None:
     """Bring one calendar up to date. May run twice, or be killed anywhere: it goes on from the last stored page."""
-    runs.sync(state_id, _read)
+    with bulk.planned_anew():
+        runs.sync(state_id, _read)
 
 
 def _read(held: runs.Held) -> None:

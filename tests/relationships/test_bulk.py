@@ -146,3 +146,20 @@ class AnyText(TestCase):
         assert dict(SetAside.unscoped.values_list("external_id", "reason")) == {
             f"{number}": text for number, text in enumerate(texts)
         }
+
+
+def test_within_a_sync_no_statement_keeps_an_old_plan(db: None) -> None:
+    def names() -> list[str]:
+        with connection.cursor() as cursor:
+            for _ in range(5):
+                cursor.execute("SELECT %s::text", ["planned"])
+            cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT $1::text%'")
+            return [name for (name,) in cursor.fetchall()]
+
+    if connection.vendor == "postgresql":
+        with bulk.planned_anew():
+            assert names() == []
+        assert len(names()) == 1
+    else:
+        with bulk.planned_anew():
+            assert Company.objects.count() == 0
