@@ -100,6 +100,13 @@ class TestWhoMayLook:
             assert found[0]["subject"] == "Plan"
             assert not {"body", "bodyPreview", "hasAttachments"} & found[0].keys()
 
+    def test_the_text_comes_without_markup_where_that_is_preferred(self, anna: Graph) -> None:
+        body = {"contentType": "html", "content": "<p>The <b>secret</b> plan</p>"}
+        put(anna, meeting("Plan", "2026-11-10", body=body))
+        (found,) = items(anna, f"/me/calendarView?{WINDOW}", 'outlook.body-content-type="text"')
+        assert found["body"] == {"contentType": "text", "content": "The secret plan"}
+        assert view(anna)[0]["body"] == body
+
     def test_others_have_their_own(self, anna: Graph) -> None:
         (event_id,) = put(anna, meeting("Lunch", "2026-11-10"))
         ben = linked(anna.scene, BEN, "Calendars.Read")

@@ -198,6 +198,17 @@ class TestCursors:
         assert delta(ben, other)[0] == []
         assert len(delta(anna)[0]) == 12
 
+    @pytest.mark.parametrize(
+        ("code", "status"),
+        [("syncStateNotFound", 410), ("resyncRequired", 410), ("fullSyncRequired", 410), ("InvalidDeltaToken", 400)],
+    )
+    def test_they_may_end_in_other_words(self, anna: Graph, code: str, status: int) -> None:
+        _, link = delta(anna)
+        order(anna, "cursors/expire", code=code)
+        answer = anna.get(link)
+        assert refusal(answer) == (status, code)
+        assert answer.headers.get("Location", "").endswith("/me/calendarView/delta?$deltatoken=") is (status == 410)
+
     def test_junk_is_told_from_what_was_forgotten(self, anna: Graph) -> None:
         for option in ("$deltatoken", "$skiptoken"):
             answer = anna.get(f"/me/calendarView/delta?{option}=junk")

@@ -78,12 +78,16 @@ class Calendar:
 
 @dataclass
 class Book:
-    """The calendars of one mailbox by id, the default one first. ``quirks`` wait for the next rounds of delta."""
+    """The calendars of one mailbox by id, the default one first.
+
+    ``quirks`` wait for the next rounds of delta, ``expiry`` is how it says that a token was forgotten.
+    """
 
     upn: str
     calendars: dict[str, Calendar] = field(default_factory=dict)
     last_serial: int = 0
     quirks: list[str] = field(default_factory=list)
+    expiry: str = ""
 
     def default(self) -> Calendar:
         """The calendar every mailbox has."""
@@ -115,10 +119,12 @@ class Calendars:
         self.books.clear()
 
     def open(self, upn: str, name: str, address: str) -> Book:
-        """The calendars of an account; a new one gets its default calendar."""
+        """The calendars of an account, new or changed; a new one gets its default calendar."""
         if upn not in self.books:
             self.books[upn] = Book(upn)
             self.add(upn, "Calendar", name, address, is_default=True)
+        default = self.books[upn].default()
+        default.owner_name, default.owner_address = name, address
         return self.books[upn]
 
     def add(

@@ -123,9 +123,13 @@ def bulk_events(world: World, request: Request) -> Any:
 
 
 def expire_cursors(world: World, request: Request) -> Any:
-    """{"account"}: the delta tokens and page tokens its calendars gave answer 410 SyncStateNotFound."""
+    """{"account", "code"?}: the tokens its calendars gave answer 410 SyncStateNotFound, or another code of delta.py."""
     microsoft, body = microsoft_of(world), body_of(request)
-    return {"forgotten": paging.forget(microsoft, delta.KIND, upn=account_in(microsoft, body).upn)}
+    if body.get("code", "") not in {"", *delta.EXPIRIES}:
+        raise ControlError(f"code must be one of {', '.join(delta.EXPIRIES)}")
+    upn = account_in(microsoft, body).upn
+    microsoft.calendars.book(upn).expiry = body.get("code", "")
+    return {"forgotten": paging.forget(microsoft, delta.KIND, upn=upn)}
 
 
 def page_quirk(world: World, request: Request) -> Any:

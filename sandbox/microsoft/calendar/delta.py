@@ -26,6 +26,15 @@ REFUSED = ("$select", "$expand", "$filter", "$orderby", "$search")
 QUIRKS = ("empty_first", "repeat", "endless")
 """Odd rounds: the first page is empty; each page begins with the end of the one before; the pages never end."""
 
+EXPIRIES = {
+    "SyncStateNotFound": 410,
+    "syncStateNotFound": 410,
+    "resyncRequired": 410,
+    "fullSyncRequired": 410,
+    "InvalidDeltaToken": 400,
+}
+"""The ways in which Graph was seen to say that a token is of no use any more: code and status."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -80,12 +89,25 @@ def round_of(call: Call, viewer: Viewer, calendar: Calendar) -> Round:
         edges = window.start.isoformat(), window.end.isoformat()
         quirk = quirks.pop(0) if quirks else ""
         return Round(viewer.upn, calendar.id, *edges, since=0, after=0, upto=calendar.last_number, quirk=quirk)
-    held = Round(**paging.find(microsoft, KIND, token))
+    held = Round(**found(call, viewer, token))
     if (held.upn, held.calendar) != (viewer.upn, calendar.id):
         raise GraphError(400, "ErrorInvalidUrlQuery", "The token is for another calendar.")
     if held.upto:
         return held
     return replace(held, upto=calendar.last_number, quirk=quirks.pop(0) if quirks else "")
+
+
+def found(call: Call, viewer: Viewer, token: str) -> dict[str, Any]:
+    """What a token stands for; GraphError for one that was forgotten, in the words ordered for it."""
+    microsoft = microsoft_of(call.world)
+    expiry = microsoft.calendars.book(viewer.upn).expiry
+    try:
+        return paging.find(microsoft, KIND, token)
+    except GraphError as error:
+        if error.status != 410 or not expiry:
+            raise
+        restart = {"Location": f"{reading.address(call)}?$deltatoken="} if EXPIRIES[expiry] == 410 else {}
+        raise GraphError(EXPIRIES[expiry], expiry, error.message, restart) from None
 
 
 def page(call: Call, viewer: Viewer, calendar: Calendar, now: Round, size: int) -> dict[str, Any]:

@@ -32,7 +32,13 @@ def viewer_of(call: Call, wishes: prefer.Prefer) -> Viewer:
         raise GraphError(400, "TimeZoneNotSupportedException", f"{message}'{wishes.time_zone}'.") from None
     is_basic = FULL not in graph.token_of(call).scopes
     return Viewer(
-        account.upn, account.mail or account.upn, account.name, wishes.time_zone, wishes.is_immutable, is_basic
+        upn=account.upn,
+        address=account.mail or account.upn,
+        name=account.name,
+        zone=wishes.time_zone,
+        is_immutable=wishes.is_immutable,
+        is_basic=is_basic,
+        is_text=wishes.is_text,
     )
 
 

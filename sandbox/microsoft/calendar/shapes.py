@@ -48,7 +48,10 @@ BASIC_HIDES = frozenset({"body", "bodyPreview", "hasAttachments"})
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who reads, and how they want to read it: ``zone`` is a name as sent, ``is_basic`` without the text."""
+    """Who reads, and how they want to read it: ``zone`` is a name as sent, ``is_basic`` without the text.
+
+    ``is_text``: bodies come without markup.
+    """
 
     upn: str
     address: str
@@ -56,6 +59,7 @@ class Viewer:
     zone: str
     is_immutable: bool
     is_basic: bool
+    is_text: bool = False
 
     @property
     def addresses(self) -> set[str]:
@@ -102,7 +106,9 @@ def event(entry: Entry, occurrence: Occurrence | None, viewer: Viewer) -> Body:
         **times(body, viewer.zone),
     }
     shape["iCalUId"] = uids.of_occurrence(body["iCalUId"], occurrence.day) if occurrence else body["iCalUId"]
-    shape["bodyPreview"] = preview(shape["body"])
+    if viewer.is_text:
+        shape["body"] = {"contentType": "text", "content": plain(shape["body"])}
+    shape["bodyPreview"] = plain(shape["body"])[:PREVIEW_LENGTH]
     shape["locations"] = [shape["location"]] if shape["location"]["displayName"] else []
     if occurrence:
         shape["originalStart"] = f"{occurrence.original_at:%Y-%m-%dT%H:%M:%S}Z"
@@ -142,12 +148,10 @@ def people(body: Body, viewer: Viewer) -> Body:
     }
 
 
-def preview(body: Body) -> str:
-    """The first 255 characters of a text, without markup."""
-    text = body["content"]
-    if body["contentType"] == "html":
-        text = unescape(re.sub(r"<[^>]*>", "", text)).strip()
-    return text[:PREVIEW_LENGTH]
+def plain(body: Body) -> str:
+    """A text without markup."""
+    content = str(body["content"])
+    return unescape(re.sub(r"<[^>]*>", "", content)).strip() if body["contentType"] == "html" else content
 
 
 def removed(entry: Entry, viewer: Viewer) -> Body:
