@@ -16,10 +16,8 @@ QUEUED_FOR = timedelta(minutes=2)
 """After this long a queued job is thought lost, and another one is queued."""
 
 
-def poke(
-    state_ids: Iterable[uuid.UUID], trigger: str = SyncRun.Trigger.PUSH, is_replay: bool = False
-) -> dict[uuid.UUID, int]:
-    """Mark these states dirty and queue their syncs; returns the mark each has to reach.
+def poke(state_ids: Iterable[uuid.UUID], trigger: str = SyncRun.Trigger.PUSH, is_replay: bool = False) -> None:
+    """Mark these states dirty and queue their syncs.
 
     A thousand pokes of one state queue one sync. What a person asked for (a replay, sync now) also ends a back-off.
     """
@@ -35,9 +33,7 @@ def poke(
             # In one order, so that two pokes of several states cannot wait for each other.
             list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
         rows.update(**changes)
-        marks = dict(SyncState.unscoped.filter(pk__in=ids).values_list("pk", "dirty_mark"))
         queue(ids)
-    return marks
 
 
 def queue(state_ids: Iterable[uuid.UUID]) -> int:

@@ -10,11 +10,12 @@ from drf_spectacular.views import SpectacularAPIView
 from lpxgp import health
 
 urlpatterns = [
+    # First, since most requests are for these, and addresses are compared in this order.
+    path("", include("webhooks.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("metrics", health.show_metrics, name="metrics"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("", include("webhooks.urls")),
     path("", include("integrations.urls")),
     path("", include("relationships.urls")),
 ]

@@ -123,7 +123,8 @@ _BY_CHANNEL = f"""
     c.provider = %(provider)s AND c.channel_id = %(channel_id)s
     AND (c.resource_id = '' OR c.resource_id = %(resource_id)s) AND {_LISTENS}
 """
-_NEW_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
+NEW_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
+"""A primary key that the database makes, as each spells it."""
 
 
 def _condition(claim: Claim) -> str:
@@ -148,7 +149,7 @@ def _insert_sql(vendor: str, columns: tuple[str, ...], condition: str) -> str:
         values |= {"company_id": "c.company_id", "sync_state_id": "c.sync_state_id"}
         source = "FROM webhook_channels c"
     if condition == _BY_RESOURCE:
-        values |= {"id": _NEW_ID[vendor], "channel_id": "c.channel_id"}
+        values |= {"id": NEW_ID[vendor], "channel_id": "c.channel_id"}
         values["dedupe_key"] += " || ':' || c.channel_id"
     return f"""
         INSERT INTO webhooks_delivery ({", ".join(values)})
