@@ -25,7 +25,8 @@ class Scope:
 class Service:
     """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module.
 
-    ``resource`` is the kind of thing that is read through it: calendar or mailbox.
+    ``resource`` is the kind of thing that is read through it: calendar or mailbox. ``provider_page`` is where consent
+    is withdrawn; ``personal_page`` is where people with an account of their own do that, if elsewhere.
     """
 
     type: str
@@ -37,6 +38,7 @@ class Service:
     kept: tuple[str, ...] = ()
     webhook_type: str = ""
     provider_page: str = ""
+    personal_page: str = ""
     resource: str = "calendar"
 
 
@@ -167,15 +169,18 @@ class Reach(Protocol):
 class Provider(Reach, Protocol):
     """One provider. Errors raised are those of ``integrations.errors``; ``requests`` errors become Temporary.
 
-    ``refusal`` knows what an error in a consent's answer means, and says None where the engine's words will do.
-    ``admin_consent_url`` is empty where administrators have no consent of their own. ``handshake`` is the text that
-    answers a request which only asks whether the address is ours. One request may carry pushes of several channels:
-    ``verify`` gives those that prove themselves, and raises Refused where none does.
+    ``can_revoke``: consent ends when we tell the provider; else only its owner can withdraw it, and ``revoke`` does
+    nothing. ``refresh`` asks for the ``scopes`` that were granted. ``refusal`` knows what an error in a consent's
+    answer means, and says None where the engine's words will do. ``admin_consent_url`` is empty where administrators
+    have no consent of their own. ``handshake`` is the text that answers a request which only asks whether the address
+    is ours. One request may carry pushes of several channels: ``verify`` gives those that prove themselves, and raises
+    Refused where none does.
     """
 
     slug: str
     label: str
     consent_origins: tuple[str, ...]
+    can_revoke: bool
 
     @property
     def services(self) -> tuple[Service, ...]: ...
@@ -186,7 +191,9 @@ class Provider(Reach, Protocol):
         self, config: ClientConfig, http: requests.Session, answer: Mapping[str, str], kept: str
     ) -> tuple[Tokens, Account]: ...
 
-    def refresh(self, config: ClientConfig, http: requests.Session, refresh_token: str) -> Tokens: ...
+    def refresh(
+        self, config: ClientConfig, http: requests.Session, refresh_token: str, scopes: Collection[str]
+    ) -> Tokens: ...
 
     def refusal(self, answer: Mapping[str, str]) -> Refusal | None: ...
 

@@ -39,7 +39,11 @@ class Permanent(IntegrationError):
 
 
 class NeedsReconnect(Permanent):
-    """The grant is dead: the user must consent again."""
+    """The grant is dead: the user must consent again. ``claims``: what the provider demands of that consent."""
+
+    def __init__(self, message: str, claims: str = "") -> None:
+        super().__init__(message)
+        self.claims = claims
 
 
 class MissingScope(Permanent):

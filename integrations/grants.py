@@ -118,9 +118,10 @@ def _refresh(integration: Integration, lease: uuid.UUID) -> Access:
     old = _opened(integration)
     try:
         http = outbound.session(provider, total_seconds=TOKEN_SECONDS)
-        answer = provider.refresh(providers.client_config(integration.provider), http, old.get("refresh_token") or "")
+        config = providers.client_config(integration.provider)
+        answer = provider.refresh(config, http, old.get("refresh_token") or "", integration.scopes)
     except NeedsReconnect as error:
-        mark_stale(integration.pk, integration.version, str(error))
+        mark_stale(integration.pk, integration.version, str(error), error.claims)
         raise
     except BadConfig as error:
         _release(integration, lease)
@@ -166,8 +167,10 @@ def _release(integration: Integration, lease: uuid.UUID) -> None:
     Integration.unscoped.filter(pk=integration.pk, lease=lease).update(lease=None, lease_until=None)
 
 
-def mark_stale(integration_id: uuid.UUID, version: int, reason: str) -> None:
+def mark_stale(integration_id: uuid.UUID, version: int, reason: str, claims: str = "") -> None:
     """The grant is dead: stop its syncs, hold its work, and tell the user once. Nothing is deleted.
+
+    ``claims`` is what the provider demands of the next consent.
 
     Does nothing where the tokens changed meanwhile: then another process refreshed first, and the grant lives.
     """
@@ -178,6 +181,7 @@ def mark_stale(integration_id: uuid.UUID, version: int, reason: str) -> None:
         changed = rows.update(
             sync_status=Integration.Status.STALE,
             reason=reason,
+            claims=claims,
             status_changed_at=timezone.now(),
             lease=None,
             lease_until=None,

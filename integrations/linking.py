@@ -78,7 +78,7 @@ def begin(user: User, provider_slug: str, integration_type: str, session: Sessio
         expires_at=timezone.now() + timedelta(minutes=CONSENT_MINUTES),
     )
     hint = existing.account_address if existing else user.email
-    begun = _begun(provider_slug, config, ConsentWanted(service, state, hint))
+    begun = _begun(provider_slug, config, ConsentWanted(service, state, hint, claims=_claims(existing)))
     attempt.encrypted_verifier = tokens.encrypt(begun.kept.encode(), purpose="pkce", context=str(attempt.pk))
     attempt.save(force_insert=True)
     return outbound.rerouted(begun.url)
@@ -143,6 +143,11 @@ def finish(user: User, provider_slug: str, answer: Mapping[str, str], session: S
 
 def _existing(user: User, provider_slug: str, integration_type: str) -> Integration | None:
     return Integration.objects.filter(user=user, provider=provider_slug, integration_type=integration_type).first()
+
+
+def _claims(before: Integration | None) -> str:
+    """What the provider demands of the consent that reconnects it."""
+    return before.claims if before and before.sync_status == Integration.Status.STALE else ""
 
 
 def _claim(user: User, provider_slug: str, answer: Mapping[str, str], session: SessionBase) -> LinkAttempt:
@@ -268,7 +273,7 @@ def _store(user: User, service: Service, provider_slug: str, account: Account, g
         integration.encrypted_tokens = grants.seal(integration, values)
         integration.expires_at, integration.scopes = granted.expires_at, list(granted.scopes)
         integration.external_account_id, integration.account_address = account.id, account.address
-        integration.sync_status, integration.reason = Integration.Status.ACTIVE, ""
+        integration.sync_status, integration.reason, integration.claims = Integration.Status.ACTIVE, "", ""
         integration.status_changed_at, integration.told_at = timezone.now(), None
         integration.lease = integration.lease_until = None
         integration.version += 1

@@ -40,6 +40,9 @@ class Integration(TenantModel):
     external_account_id = models.TextField(help_text="The provider's id of the account, never its address.")
     account_address = models.TextField(blank=True, help_text="As shown to people; it may change.")
     reason = models.TextField(blank=True, help_text="Why it is not active, in plain words.")
+    claims = models.TextField(
+        blank=True, help_text="What the provider demands of the consent that reconnects it, in its own words."
+    )
     status_changed_at = models.DateTimeField(default=timezone.now)
     told_at = models.DateTimeField(null=True, help_text="When the user was told by mail that it broke.")
     version = models.PositiveIntegerField(default=1)
@@ -296,9 +299,36 @@ class LinkAttempt(TenantModel):
     session_digest = models.CharField(
         max_length=64, help_text="SHA-256 of a secret that only this browser session holds."
     )
-    encrypted_verifier = models.BinaryField(help_text="The PKCE verifier, encrypted.")
+    encrypted_verifier = models.BinaryField(
+        help_text="What is needed when the browser comes back, such as the PKCE verifier, encrypted."
+    )
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.integration_type} for {self.user}"
+
+
+class AdminRequest(TenantModel):
+    """A member asked his administrator to allow the app for his organization, by a link he sends himself.
+
+    The link carries a state of its own, which a grant uses up. It proves only that somebody came back from there: the
+    member still consents, and the provider decides.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    provider = models.TextField()
+    integration_type = models.TextField()
+    state_digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the state in the link.")
+    encrypted_state = models.BinaryField(help_text="The state itself, encrypted: the link is shown again.")
+    asked_at = models.DateTimeField(default=timezone.now)
+    granted_at = models.DateTimeField(null=True)
+    refused = models.TextField(blank=True, help_text="What the administrator's answer was, where it was no.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "provider", "integration_type"], name="admin_request_once"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.integration_type} for {self.user}"

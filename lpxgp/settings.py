@@ -75,6 +75,14 @@ GOOGLE_PUBSUB_SERVICE_ACCOUNT = read(
     "GOOGLE_PUBSUB_SERVICE_ACCOUNT", shaped(r"[^@\s]+@[^@\s]+", "push@your-project.iam.gserviceaccount.com"), ""
 )
 
+# Whose accounts may be linked, which permission mail is asked for by, and what a mailbox may cost a minute.
+MICROSOFT_TENANT = (
+    read("MICROSOFT_TENANT", shaped(r"common|organizations|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "common"), "")
+    or "common"
+)
+MICROSOFT_MAIL_SCOPE = read("MICROSOFT_MAIL_SCOPE", one_of("basic", "read"), "basic")
+MICROSOFT_REQUESTS_PER_MINUTE = read("MICROSOFT_REQUESTS_PER_MINUTE", at_least(60), "900")
+
 if not DEBUG:
     if SECRET_KEY == LAPTOP_SECRET_KEY or len(SECRET_KEY) < 50:
         raise ImproperlyConfigured("SECRET_KEY must be at least 50 random characters, and not the laptop's.")

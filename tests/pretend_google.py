@@ -74,19 +74,26 @@ def sandbox_server() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def google(sandbox_server: Sandbox, settings: Settings) -> Iterator[Google]:
+def sandbox_url(sandbox_server: Sandbox) -> str:
+    """Where the sandbox is. Its world is new, for all of a test's providers."""
+    requests.post(f"{sandbox_server.url}/control/reset", json={}, timeout=20).raise_for_status()
+    return sandbox_server.url
+
+
+@pytest.fixture
+def google(sandbox_url: str, settings: Settings) -> Iterator[Google]:
     """A fresh world with accounts for alice and bob; pushes go nowhere unless a test wants them."""
-    url = sandbox_server.url
-    settings.PROVIDER_ORIGINS = {
+    url = sandbox_url
+    settings.PROVIDER_ORIGINS = settings.PROVIDER_ORIGINS | {
         "https://accounts.google.com": f"{url}/google-accounts",
         "https://oauth2.googleapis.com": f"{url}/google-oauth2",
         "https://www.googleapis.com": f"{url}/google-apis",
         "https://openidconnect.googleapis.com": f"{url}/google-openid",
     }
-    settings.PROVIDER_CREDENTIALS = {"google": {"client_id": "client-1", "client_secret": "secret-1"}}
+    credentials = {"client_id": "client-1", "client_secret": "secret-1"}
+    settings.PROVIDER_CREDENTIALS = settings.PROVIDER_CREDENTIALS | {"google": credentials}
     with requests.Session() as http:
         google = Google(url, http)
-        google.post("reset")
         google.post("google/accounts", email="alice@acme.example", name="Alice Ash", hd="acme.example")
         google.post("google/accounts", email="bob@acme.example", name="Bob Birch", hd="acme.example")
         google.fault("push", "lost", times=None)

@@ -4,7 +4,7 @@ https://developers.google.com/identity/protocols/oauth2/web-server
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ class Consent:
     """The OAuth half of the provider. Accounts are keyed on ``sub``; the address may change."""
 
     consent_origins = (ISSUER,)
+    can_revoke = True
 
     def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun:
         """Where the browser goes for consent; PKCE's verifier is kept. Without ``access_type=offline`` Google gives no
@@ -64,7 +65,9 @@ class Consent:
             )
         return granted, self._account(http, granted.access_token)
 
-    def refresh(self, config: ClientConfig, http: requests.Session, refresh_token: str) -> Tokens:
+    def refresh(
+        self, config: ClientConfig, http: requests.Session, refresh_token: str, scopes: Collection[str]
+    ) -> Tokens:
         """A new access token. The reply mostly has no refresh token: the old one goes on."""
         return self._token(config, http, grant_type="refresh_token", refresh_token=refresh_token)
 
