@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 from relationships import tenancy
 from relationships.models import Company, CompanyDomain, User
 
-pytest_plugins = ["tests.pretend_google", "tests.pretend_mail", "tests.pretend_signin"]
+pytest_plugins = ["tests.pretend_google", "tests.pretend_mail", "tests.pretend_microsoft", "tests.pretend_signin"]
 
 
 @pytest.fixture(scope="session")
