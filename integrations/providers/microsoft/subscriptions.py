@@ -19,7 +19,7 @@ LIFETIME = timedelta(minutes=10_000)
 """Graph allows 10,080 for events and messages."""
 
 RENEW_EVERY = timedelta(days=1)
-CHANGES = "created,updated,deleted"
+CHANGES = {"created", "updated", "deleted"}
 MAX_LISTED = 50
 """Pages of subscriptions; an app has a handful of them in one mailbox."""
 
@@ -55,7 +55,7 @@ def _created(http: requests.Session, resource: str, wanted: WatchRequest) -> Ope
     """Graph asks both addresses whether they are ours before it answers. What proves a notification is in clientState:
     our channel and its secret."""
     body: JsonObject = {
-        "changeType": CHANGES,
+        "changeType": ",".join(sorted(CHANGES)),
         "notificationUrl": wanted.address,
         "lifecycleNotificationUrl": wanted.address,
         "resource": resource,
@@ -78,7 +78,7 @@ def _adopted(http: requests.Session, resource: str, wanted: WatchRequest) -> Ope
         subscription_id = str(found.get("id", ""))
         addresses = {found.get("notificationUrl"), found.get("lifecycleNotificationUrl")}
         try:
-            if addresses == {wanted.address} and found.get("changeType") == CHANGES:
+            if addresses == {wanted.address} and set(str(found.get("changeType")).split(",")) == CHANGES:
                 return _renewed(http, subscription_id, wanted)
             stop(http, subscription_id)
         except ResourceGone:
