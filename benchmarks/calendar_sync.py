@@ -3,6 +3,7 @@
 Also: an unchanged full round against the first one and what it writes, queries per page, and peak memory.
 """
 
+import gc
 import json
 import re
 import time
@@ -67,6 +68,7 @@ def measure(options: Namespace) -> stage.Result:
         stage.wait_for_port(port)
         state = scene.link(1)[0]
         _people(state)
+        gc.freeze()  # as the worker does
         return {
             "speed": _speed(state, options),
             "queries": _queries(state, options.page_sizes),

@@ -105,13 +105,18 @@ def _select(fields: Sequence[Any]) -> str:
 
 def _document(fields: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as one JSON text. Column by column, since what a column needs is the same for all of its values."""
-    columns = []
-    for field in fields:
-        is_given = field.name in rows[0]
-        values = [row[field.name] if is_given else field.get_default() for row in rows]
-        columns.append(lookups.stored(field, values))
+    columns = [_column(field, rows) for field in fields]
     # UUIDs, times and days travel in their text form, and the database casts them back.
     return json.dumps(list(zip(*columns, strict=True)), default=str)
+
+
+def _column(field: Any, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """A field's values. What no row names is the same for all of them, but for their ids."""
+    if field.name in rows[0]:
+        return lookups.stored(field, [row[field.name] for row in rows])
+    if field.primary_key:
+        return lookups.stored(field, [field.get_default() for _ in rows])
+    return lookups.stored(field, [field.get_default()]) * len(rows)
 
 
 def _written(model: type[models.Model], row: Mapping[str, Any]) -> Sequence[Any]:

@@ -47,8 +47,10 @@ def stored(field: Any, values: Collection[Any]) -> list[Any]:
     """Values as JSON or an array carries them to the database: what Django would store, or their text form."""
     if isinstance(field, models.JSONField):
         return [json.dumps(value) for value in values]
-    if connection.vendor != "sqlite":
-        # Their text with hyphens takes ten times as long to write.
-        return [value.hex if isinstance(value, uuid.UUID) else value for value in values]
     column = field.target_field if isinstance(field, models.ForeignKey) else field
-    return [column.get_db_prep_save(value, connection) for value in values]
+    if connection.vendor == "sqlite":
+        return [column.get_db_prep_save(value, connection) for value in values]
+    if not isinstance(column, models.UUIDField):
+        return list(values)
+    # Their text with hyphens takes ten times as long to write.
+    return [value.hex if isinstance(value, uuid.UUID) else value for value in values]
