@@ -5,13 +5,25 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from pytest_django.fixtures import Settings
 
 from relationships import tenancy
 from relationships.models import Company, CompanyDomain, User
 
 pytest_plugins = ["tests.pretend_google", "tests.pretend_mail", "tests.pretend_microsoft", "tests.pretend_signin"]
+
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that can reach the database: pytest-django forbids it to all others."""
+    for item in items:
+        is_case = issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+        fixtures = getattr(item, "fixturenames", [])
+        if is_case or item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(fixtures):
+            item.add_marker("database")
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """Runs every test on SQLite and, where PostgreSQL's server is installed, once more on a temporary cluster of it.
 
 Arguments go to pytest. REQUIRE_POSTGRES=1 makes a missing PostgreSQL a failure; SKIP_POSTGRES=1 leaves that half out.
-The browser and most process tests do not depend on the database: they run on SQLite alone.
+What does not depend on the database runs once: the browser and most process tests in the half of SQLite, and what
+cannot reach the database in that of PostgreSQL, where there is one: so both take about as long.
 """
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -14,11 +16,22 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+ON_SQLITE = "database or browser or processes"
+"""Markers of the first half where there is a second one."""
 ON_POSTGRES = "not browser and (not processes or postgres)"
-"""Markers of the second half: everything but what looks the same on every database."""
+"""Markers of the second half."""
+NONE_CHOSEN = 5
+"""Pytest's exit code where the arguments and the markers leave nothing."""
+
+
+class Half(NamedTuple):
+    """What came of the tests on one database: a word or a reason, and the names of those that failed."""
+
+    result: str
+    failed: list[str]
 
 
 def server_binaries() -> Path | None:
@@ -55,37 +68,51 @@ def postgres(binaries: Path, settings: str = "-c fsync=off") -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def pytest(arguments: list[str], database_url: str, output: IO[str] | None) -> str:
-    """Run pytest into ``output`` (None is our own); says whether it passed."""
-    command = [sys.executable, "-m", "pytest", *arguments]
+def pytest(markers: str, arguments: list[str], database_url: str, output: IO[str] | None) -> Half:
+    """Run the tests with these markers, all of them without any; their output goes to ``output`` (None is our own)."""
     environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database_url}
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    return "passed" if done.returncode == 0 else "FAILED"
+    with tempfile.TemporaryDirectory() as cache:
+        command = [sys.executable, "-m", "pytest", "-o", f"cache_dir={cache}", "-m", markers, *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        failures = Path(cache, "v", "cache", "lastfailed")
+        failed = sorted(json.loads(failures.read_text())) if failures.exists() else []
+    return Half({0: "passed", NONE_CHOSEN: "none of these tests"}.get(done.returncode, "FAILED"), failed)
 
 
-def on_postgres(arguments: list[str], output: IO[str]) -> str:
-    """Run the second half; returns passed, FAILED or the reason why it did not run."""
-    binaries = None if os.environ.get("SKIP_POSTGRES") == "1" else server_binaries()
-    if binaries is None:
-        return "NOT RUN: no PostgreSQL server here (on Debian: apt-get install postgresql)"
+def on_postgres(binaries: Path, arguments: list[str], output: IO[str]) -> Half:
+    """Run the second half."""
     with postgres(binaries) as url:
-        # Both halves would write their lists of failures into one cache.
-        return pytest(["-p", "no:cacheprovider", "-m", ON_POSTGRES, *arguments], url, output)
+        return pytest(ON_POSTGRES, arguments, url, output)
 
 
-def main() -> int:
-    """Both halves at the same time: SQLite's output comes as it runs, PostgreSQL's when it has ended."""
-    arguments = sys.argv[1:]
+def both(binaries: Path | None, arguments: list[str]) -> dict[str, Half]:
+    """The halves at the same time: SQLite's output comes as it runs, PostgreSQL's when it has ended."""
+    sqlite = f"sqlite:///{ROOT}/var/test.sqlite3"
+    if binaries is None:
+        missing = "NOT RUN: no PostgreSQL server here (on Debian: apt-get install postgresql)"
+        return {"SQLite": pytest("", arguments, sqlite, None), "PostgreSQL": Half(missing, [])}
     with ThreadPoolExecutor(1) as beside, tempfile.TemporaryFile("w+") as output:
-        second_half = beside.submit(on_postgres, arguments, output)
+        second_half = beside.submit(on_postgres, binaries, arguments, output)
         print("\n=== SQLite (PostgreSQL runs beside it)", flush=True)
-        sqlite = pytest(arguments, f"sqlite:///{ROOT}/var/test.sqlite3", None)
+        first = pytest(ON_SQLITE, arguments, sqlite, None)
         second = second_half.result()
         output.seek(0)
         print(f"\n=== PostgreSQL\n{output.read()}")
-    print(f"\n=== Tests on SQLite: {sqlite}\n=== Tests on PostgreSQL: {second}")
-    missing = second.startswith("NOT RUN") and os.environ.get("REQUIRE_POSTGRES") == "1"
-    return 1 if "FAILED" in {sqlite, second} or missing else 0
+    return {"SQLite": first, "PostgreSQL": second}
+
+
+def main() -> int:
+    """Run what there is to run; the last lines say what came of it and name what failed."""
+    halves = both(None if os.environ.get("SKIP_POSTGRES") == "1" else server_binaries(), sys.argv[1:])
+    print()
+    for database, half in halves.items():
+        print(f"=== Tests on {database}: {half.result}")
+    for database, half in halves.items():
+        for name in half.failed:
+            print(f"{database}: {name}")
+    results = {half.result for half in halves.values()}
+    missing = halves["PostgreSQL"].result.startswith("NOT RUN") and os.environ.get("REQUIRE_POSTGRES") == "1"
+    return 1 if "FAILED" in results or "passed" not in results or missing else 0
 
 
 if __name__ == "__main__":
