@@ -79,13 +79,14 @@ class Begun:
 class Refusal:
     """Why a consent ended without a grant, for the person who reads it: what happened, and what he can do.
 
-    ``needs_admin``: only an administrator of the account may allow it.
+    ``needs_admin``: only an administrator of the account may allow it. ``may_ask_admin``: perhaps so.
     """
 
     title: str
     what: str
     remedy: str
     needs_admin: bool = False
+    may_ask_admin: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,9 @@ class IncomingRequest:
 class Claim:
     """A verified webhook request: what identifies it, and the channel it came by.
 
-    ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the provider names
-    the resource and no channel: it concerns everybody who watches that resource.
+    ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the resource is what
+    counts: it concerns everybody who watches it, and ``channel_id``, if known, is only the one that asked for it first.
+    ``body`` is what to store instead of the whole request: its part of one that carries pushes of several.
     """
 
     dedupe_key: str
@@ -130,6 +132,7 @@ class Claim:
     channel_id: str = ""
     resource_id: str = ""
     by_resource: bool = False
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -404,7 +407,8 @@ class PageRequest:
 class WatchRequest:
     """What to watch: the resource, our channel's id and secret, where to post, and until when.
 
-    ``resource_id`` is what the provider called it when it was asked before; empty the first time.
+    ``resource_id`` is what the provider called it when it was asked before; empty the first time. ``key_id`` names the
+    key of ours that signed the secret, and is none itself.
     """
 
     external_id: str
@@ -413,6 +417,7 @@ class WatchRequest:
     address: str
     expires_at: datetime
     resource_id: str = ""
+    key_id: str = ""
 
 
 class PushAdapter(Protocol):
