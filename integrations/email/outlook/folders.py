@@ -32,15 +32,17 @@ more: what lies below one that is never taken is not either, nor what is outside
 MAX_DEPTH = 20
 
 _known: "WeakKeyDictionary[requests.Session, dict[str, str]]" = WeakKeyDictionary()
+"""Labels by the ids of folders, and by the names that were asked for already."""
 
 
 def labels(http: requests.Session, folder_ids: Collection[str]) -> Mapping[str, str]:
     """The label of each folder: inbox, sent, NEVER or OTHER. Asked for once in a session, and no more than needed."""
     known = _known.setdefault(http, {})
+    wanted = set(folder_ids)
     for names in (READ, ELSEWHERE):
-        if not known.keys() >= set(folder_ids):
-            known |= _named(http, names)
-    for folder_id in set(folder_ids) - known.keys():
+        if wanted - known.keys() and names.keys() - known.keys():
+            known |= names | _named(http, names)
+    for folder_id in wanted - known.keys():
         known[folder_id] = _below(http, folder_id, known)
     return known
 
