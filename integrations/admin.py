@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from integrations import sync_states
 from integrations.admin_owners import LinkedCompanyAdmin, LinkedUserAdmin
-from integrations.models import Channel, Heartbeat, Integration, LinkAttempt, SetAside, SyncRun, SyncState
+from integrations.models import AdminRequest, Channel, Heartbeat, Integration, LinkAttempt, SetAside, SyncRun, SyncState
 
 __all__ = [
     "ChannelAdmin",
@@ -134,6 +134,14 @@ class LinkAttemptAdmin(ReadOnly):
     list_select_related = ("user", "company")
     search_fields = ("user__email",)
     exclude = ("state_digest", "session_digest", "encrypted_verifier")
+
+
+@admin.register(AdminRequest)
+class AdminRequestAdmin(ReadOnly):
+    list_display = ("asked_at", "provider", "integration_type", "user", "company", "granted_at", "refused_at")
+    list_select_related = ("user", "company")
+    search_fields = ("user__email",)
+    exclude = ("state_digest", "encrypted_state")
 
 
 @admin.register(Heartbeat)

@@ -7,14 +7,15 @@ import uuid
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from integrations import providers
+from integrations import administrators, providers
+from integrations.administrators import Asked
 from integrations.contract import Provider, Scope, Service
 from integrations.email import plans
 from integrations.email.plans import Plan
@@ -82,6 +83,7 @@ class Card:
     integration: Integration | None = None
     lines: Sequence[Line] = field(default=())
     missing: Sequence[Scope] = field(default=())
+    asked: Asked | None = None
 
     @property
     def kind(self) -> Kind:
@@ -94,6 +96,11 @@ class Card:
     @property
     def tone(self) -> str:
         return TONES[Integration.Status(self.integration.sync_status)] if self.integration else "off"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing can be read before the member's administrator allows it."""
+        return not self.is_linked and self.asked is not None and self.asked.row.granted_at is None
 
     @property
     def is_busy(self) -> bool:
@@ -178,13 +185,15 @@ class Card:
 def for_user(user: User) -> list[Card]:
     """A card for everything this installation's providers offer to a member, linked or not."""
     linked = {(row.provider, row.integration_type): row for row in Integration.objects.filter(user=user)}
+    asked = administrators.asked(user)
     lines = _lines([row.pk for row in linked.values()])
     cards = []
     for slug in providers.slugs():
         provider = providers.get(slug)
         for service in provider.services:
             integration = linked.get((slug, service.type))
-            cards.append(_card(provider, service, integration, lines))
+            card = _card(provider, service, integration, lines)
+            cards.append(replace(card, asked=asked.get((slug, service.type))))
     return cards
 
 
@@ -192,7 +201,10 @@ def for_integration(integration: Integration) -> Card:
     """The card of one link."""
     provider = providers.get(integration.provider)
     service = providers.service(integration.provider, integration.integration_type)
-    return _card(provider, service, integration, _lines([integration.pk]))
+    card = _card(provider, service, integration, _lines([integration.pk]))
+    if integration.works or integration.user is None:
+        return card
+    return replace(card, asked=administrators.asked(integration.user).get((provider.slug, service.type)))
 
 
 def _card(

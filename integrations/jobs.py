@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations import channels, grants, linking, resources, sync_states
+from integrations import administrators, channels, grants, linking, resources, sync_states
 from integrations.calendar import rematch as calendar_rematch
 from integrations.calendar import sync as calendar_sync
 from integrations.email import rematch as email_rematch
@@ -49,8 +49,14 @@ def renew_channels() -> None:
 
 
 def tell_stale() -> None:
-    """Mail users whose grant died."""
+    """Mail users whose grant died, and those who can connect now."""
     grants.tell_stale()
+    administrators.tell_allowed()
+
+
+def tell_allowed() -> None:
+    """Mail members whose administrator said yes."""
+    administrators.tell_allowed()
 
 
 def sweep() -> None:
@@ -105,6 +111,7 @@ def purge() -> None:
     """Delete old records of runs, channels and searches, consents that were never finished, and ended sessions."""
     now = timezone.now()
     channels.forget_ended()
+    administrators.forget_old()
     SyncRun.unscoped.filter(started_at__lt=now - KEEP_RUNS).delete()
     # Those of the first sync tell whom it asked for: nobody is searched for twice.
     old = MailSearch.unscoped.filter(read_at__lt=now - KEEP_RUNS)

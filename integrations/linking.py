@@ -18,8 +18,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations import channels, grants, outbound, providers, sync_states, tokens
-from integrations.contract import Account, Begun, ClientConfig, ConsentWanted, Service, Tokens
+from integrations import administrators, channels, grants, outbound, providers, sync_states, tokens
+from integrations.contract import Account, Begun, ClientConfig, ConsentWanted, Refusal, Service, Tokens
 from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Temporary
 from integrations.models import Channel, Integration, LinkAttempt, SyncRun, SyncState
 from relationships import tenancy
@@ -44,12 +44,17 @@ class LinkRefused(Exception):
         super().__init__(what)
         self.title, self.what, self.remedy = title, what, remedy
         self.provider, self.integration_type = provider, integration_type
+        self.may_ask_admin = False
 
 
 class TooOften(LinkRefused):
     """Consents are begun faster than a person clicks."""
 
     status = 429
+
+
+class AdministratorNeeded(LinkRefused):
+    """Only an administrator of the account's organization may allow it."""
 
 
 class OtherAccount(LinkRefused):
@@ -173,7 +178,7 @@ def _check_answer(service: Service, provider_slug: str, answer: Mapping[str, str
             service, provider_slug, "The answer came from elsewhere", "Its issuer is not the provider.", "Start again."
         )
     if why := provider.refusal(answer) if error else None:
-        raise _refused(service, provider_slug, why.title, why.what, why.remedy)
+        raise _worded(service, provider_slug, why)
     if error == "access_denied":
         raise _refused(
             service,
@@ -278,6 +283,7 @@ def _store(user: User, service: Service, provider_slug: str, account: Account, g
         integration.lease = integration.lease_until = None
         integration.version += 1
         integration.save()
+        administrators.forget(user.pk, provider_slug, service.type)
         async_task("integrations.jobs.after_link", str(integration.pk))
     return integration
 
@@ -411,6 +417,14 @@ def _revoke(integration: Integration) -> None:
         return
     with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
         provider.revoke(http, values.get("refresh_token") or values["access_token"])
+
+
+def _worded(service: Service, provider_slug: str, why: Refusal) -> LinkRefused:
+    """A refusal in the provider's own words."""
+    kind = AdministratorNeeded if why.needs_admin else LinkRefused
+    refused = kind(why.title, why.what, why.remedy, provider_slug, service.type)
+    refused.may_ask_admin = why.may_ask_admin
+    return refused
 
 
 def _refused(service: Service, provider_slug: str, title: str, what: str, remedy: str) -> LinkRefused:

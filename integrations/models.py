@@ -323,9 +323,12 @@ class AdminRequest(TenantModel):
     encrypted_state = models.BinaryField(help_text="The state itself, encrypted: the link is shown again.")
     asked_at = models.DateTimeField(default=timezone.now)
     granted_at = models.DateTimeField(null=True)
-    refused = models.TextField(blank=True, help_text="What the administrator's answer was, where it was no.")
+    refused_at = models.DateTimeField(null=True, help_text="When the answer was no; the link stays good.")
+    told_at = models.DateTimeField(null=True, help_text="When the member was told by mail that it is allowed.")
 
     class Meta:
+        verbose_name = "link for an administrator"
+        verbose_name_plural = "links for administrators"
         constraints = [
             models.UniqueConstraint(fields=["user", "provider", "integration_type"], name="admin_request_once"),
         ]

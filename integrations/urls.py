@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations import views
+from integrations import administrator_views, views
 from integrations.calendar import views as calendar_views
 from integrations.email import views as email_views
 
@@ -25,4 +25,6 @@ urlpatterns = [
     path("settings/integrations/<uuid:pk>/disconnect/", views.disconnect, name="disconnect"),
     path("oauth/start/<slug:provider>/<slug:integration_type>", views.start, name="start"),
     path("oauth/callback/<slug:provider>", views.callback, name="callback"),
+    path("oauth/ask/<slug:provider>/<slug:integration_type>", administrator_views.ask, name="ask_administrator"),
+    path("oauth/admin/<slug:provider>", administrator_views.returned, name="administrator_returned"),
 ]

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import cards, kinds, linking, providers, resources
+from integrations import administrators, cards, kinds, linking, providers, resources
 from integrations.contract import Service
 from integrations.errors import BadConfig
 from integrations.forms import DisconnectForm
@@ -25,7 +25,7 @@ RUNS_PER_PAGE = 30
 @require_GET
 def settings_page(request: HttpRequest) -> HttpResponse:
     """A card for everything that can be linked."""
-    return _consent_page(request, "integrations/settings.html", {"cards": cards.for_user(_member(request))})
+    return consent_page(request, "integrations/settings.html", {"cards": cards.for_user(_member(request))})
 
 
 @members_only
@@ -67,7 +67,7 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
         "is_set_up": providers.is_set_up(provider),
         "forecast": kinds.KINDS[service.resource].forecast(provider, [scope.name for scope in service.scopes]),
     }
-    return _consent_page(request, "integrations/start.html", context)
+    return consent_page(request, "integrations/start.html", context)
 
 
 @members_only
@@ -78,6 +78,9 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
         raise Http404
     try:
         integration = linking.finish(_member(request), provider, request.GET.dict(), request.session)
+    except linking.AdministratorNeeded as needed:
+        administrators.ask(_member(request), provider, needed.integration_type)
+        return redirect("integrations:ask_administrator", provider, needed.integration_type)
     except linking.LinkRefused as refused:
         return _refusal(request, refused)
     service = providers.service(provider, integration.integration_type)
@@ -204,10 +207,10 @@ def _service(integration: Integration) -> Service:
 
 
 def _refusal(request: HttpRequest, refused: linking.LinkRefused) -> HttpResponse:
-    return _consent_page(request, "integrations/refused.html", {"refused": refused}, status=refused.status)
+    return consent_page(request, "integrations/refused.html", {"refused": refused}, status=refused.status)
 
 
-def _consent_page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+def consent_page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     """A page with a form that ends at a provider's consent page: the CSP has to let that form go there."""
     response = render(request, template, context, status=status)
     origins = [origin for slug in providers.slugs() for origin in providers.get(slug).consent_origins]

@@ -12,10 +12,10 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from django.db.models import Model, QuerySet
 
-from integrations import channels, grants, tokens
+from integrations import administrators, channels, grants, tokens
 from integrations.email import saved
 from integrations.email.models import SavedMail
-from integrations.models import Channel, Integration, LinkAttempt
+from integrations.models import AdminRequest, Channel, Integration, LinkAttempt
 from webhooks import inbox
 from webhooks.models import Delivery
 
@@ -50,6 +50,13 @@ def stores() -> list[Store]:
         Store("account tokens", Integration.unscoped.all(), "encrypted_tokens", "oauth-token", grants.context),
         Store("channel secrets", Channel.unscoped.all(), "channel_token", "channel-secret", channels.context),
         Store("begun consents", LinkAttempt.unscoped.all(), "encrypted_verifier", "pkce", lambda row: str(row.pk)),
+        Store(
+            "links for administrators",
+            AdminRequest.unscoped.all(),
+            "encrypted_state",
+            administrators.PURPOSE,
+            administrators.context,
+        ),
         Store("webhook bodies", Delivery.objects.all(), "body", inbox.BODY_PURPOSE, inbox.body_context),
         Store("saved mails", SavedMail.unscoped.all(), "encrypted_text", saved.PURPOSE, saved.context),
         Store("second factors", Authenticator.objects.all(), "data", "mfa", lambda row: "totp"),

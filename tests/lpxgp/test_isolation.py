@@ -118,6 +118,8 @@ ROWS: dict[str, Row] = {
 NO_ROW: dict[str, str] = {
     "integrations:start": "begins a consent of the signed-in member, whoever that is",
     "integrations:callback": "its one-time state is bound to session and user",
+    "integrations:ask_administrator": "shows the signed-in member's own link, whoever that is",
+    "integrations:administrator_returned": "public: its one-time state names the request, and the page names nobody",
     "webhook": "providers' servers call it; nobody is signed in",
     "provider_webhook": "providers' servers call it; nobody is signed in",
 }

@@ -21,6 +21,7 @@ CANCELLED = Refusal(
     "You did not allow it",
     "On Microsoft's page you gave no access, or it said that an administrator has to give it. So nothing was linked.",
     "If that was a slip, start again. If Microsoft wanted an administrator's approval, ask for it.",
+    may_ask_admin=True,
 )
 BY_RULE = Refusal(
     "Your organization's rules stopped it",
