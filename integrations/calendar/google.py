@@ -4,11 +4,13 @@ https://developers.google.com/workspace/calendar/api/guides/sync
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
 
+from integrations.calendar import times
+from integrations.calendar.texts import address, event_id, id_of, text
 from integrations.contract import (
     EventCopy,
     EventPage,
@@ -42,12 +44,6 @@ EVENT_TYPES = {
     "fromGmail": "from_mail",
 }
 """Google's kind of entry to ours; an unknown one counts as an ordinary event."""
-
-MAX_ID = 1024
-"""Google's limit for an event's id, in characters."""
-
-MAX_ADDRESS = 320
-"""Longer is no address, and would not fit into an index."""
 
 ACCESS_ROLES = {"freeBusyReader": "free_busy"}
 """Google's word for what the account may see; all others see events."""
@@ -122,9 +118,9 @@ class GoogleCalendar:
 
 def _calendar(item: dict[str, Any]) -> ResourceInfo:
     return ResourceInfo(
-        external_id=_text(item["id"]),
-        name=_text(item.get("summaryOverride") or item.get("summary") or item["id"], 200),
-        time_zone=_text(item.get("timeZone", ""), 100),
+        external_id=text(item["id"]),
+        name=text(item.get("summaryOverride") or item.get("summary") or item["id"], 200),
+        time_zone=text(item.get("timeZone", ""), 100),
         is_primary=bool(item.get("primary", False)),
         access_role=ACCESS_ROLES.get(str(item.get("accessRole")), "reader"),
     )
@@ -141,7 +137,7 @@ def _page(answer: dict[str, Any]) -> EventPage:
             events.append(event(item))
         except Unreadable as error:
             # One item in an unknown form must not hold up the calendar: it is set aside with its reason.
-            unreadable.append(UnreadableItem(_id(item), str(error)))
+            unreadable.append(UnreadableItem(id_of(item), str(error)))
     return EventPage(
         events=tuple(events),
         unreadable=tuple(unreadable),
@@ -159,41 +155,38 @@ def event(item: Any) -> EventCopy:
 
 
 def _event(item: dict[str, Any]) -> EventCopy:
-    series_id = _event_id(item["recurringEventId"]) if item.get("recurringEventId") else ""
+    series_id = event_id(item["recurringEventId"]) if item.get("recurringEventId") else ""
     if item.get("status") == "cancelled":
-        return EventCopy(external_id=_event_id(item["id"]), is_cancelled=True, series_id=series_id)
+        return EventCopy(external_id=event_id(item["id"]), is_cancelled=True, series_id=series_id)
     original = item.get("originalStartTime") or {}
     start, end = item.get("start"), item.get("end")
     if not isinstance(start, dict) or not isinstance(end, dict):
         raise Unreadable("The event has no start or no end.")
     starts_at, starts_on = _moment(start)
     ends_at, ends_on = _moment(end)
-    if (starts_at is None) != (ends_at is None):
-        raise Unreadable("The event starts at a time and ends on a day, or the other way round.")
-    if starts_at and ends_at and ends_at < starts_at or starts_on and ends_on and ends_on < starts_on:
-        raise Unreadable("The event ends before it starts.")
+    times.check((starts_at, starts_on), (ends_at, ends_on))
     organizer = item.get("organizer") or {}
     attendees = item.get("attendees") or []
     return EventCopy(
-        external_id=_event_id(item["id"]),
-        etag=_text(item.get("etag", ""), 200),
-        ical_uid=_text(item.get("iCalUID", "")),
+        external_id=event_id(item["id"]),
+        etag=text(item.get("etag", ""), 200),
+        ical_uid=text(item.get("iCalUID", "")),
         series_id=series_id,
-        original_start=_slot(original) if original else "",
-        title=_text(item.get("summary", ""), 500),
-        location=_text(item.get("location", ""), 500),
+        original_start=times.slot(_moment(original)) if original else "",
+        title=text(item.get("summary", ""), 500),
+        location=text(item.get("location", ""), 500),
         join_url=_join_url(item),
         starts_at=starts_at,
         ends_at=ends_at,
         starts_on=starts_on,
         ends_on=ends_on,
-        organizer=_address(organizer.get("email", "")),
+        organizer=address(organizer.get("email", "")),
         my_response=_my_response(attendees, organizer),
         visibility=VISIBILITIES.get(str(item.get("visibility")), "default"),
         event_type=EVENT_TYPES.get(str(item.get("eventType")), "default"),
         guests=_guests(attendees, organizer),
         guests_omitted=bool(item.get("attendeesOmitted", False)),
-        updated_at=_instant(str(item["updated"])) if item.get("updated") else None,
+        updated_at=times.instant(str(item["updated"])) if item.get("updated") else None,
     )
 
 
@@ -201,20 +194,20 @@ def _guests(attendees: list[dict[str, Any]], organizer: dict[str, Any]) -> tuple
     """The other people: without rooms and the calendar's owner (``self``), with an organizer who is not on the list."""
     guests: dict[str, Guest] = {}
     for attendee in attendees:
-        email = _address(attendee.get("email", ""))
+        email = address(attendee.get("email", ""))
         if "@" not in email or attendee.get("resource") or attendee.get("self"):
             continue
         guests[email] = Guest(
             email=email,
-            name=_text(attendee.get("displayName", ""), 200),
+            name=text(attendee.get("displayName", ""), 200),
             response=RESPONSES.get(str(attendee.get("responseStatus", "")), "needs_action"),
             is_organizer=bool(attendee.get("organizer", False)),
             is_optional=bool(attendee.get("optional", False)),
         )
-    email = _address(organizer.get("email", ""))
+    email = address(organizer.get("email", ""))
     listed = organizer.get("self") or email in guests or email.endswith("calendar.google.com")
     if "@" in email and not listed:
-        name = _text(organizer.get("displayName", ""), 200)
+        name = text(organizer.get("displayName", ""), 200)
         guests[email] = Guest(email=email, name=name, response="accepted", is_organizer=True)
     return tuple(guests.values())
 
@@ -227,66 +220,26 @@ def _my_response(attendees: list[dict[str, Any]], organizer: dict[str, Any]) -> 
     return "accepted" if organizer.get("self") else ""
 
 
-def _moment(value: dict[str, Any]) -> tuple[datetime | None, date | None]:
+def _moment(value: dict[str, Any]) -> times.Moment:
     """An instant in UTC, or a day in no zone. Raises Unreadable."""
     if value.get("dateTime"):
-        return _instant(str(value["dateTime"])), None
+        return times.instant(str(value["dateTime"])), None
     if value.get("date"):
-        try:
-            return None, date.fromisoformat(str(value["date"]))
-        except ValueError as error:
-            raise Unreadable(f"{str(value['date'])[:40]!r} is no date.") from error
+        return None, times.day(str(value["date"]))
     raise Unreadable("A start or end has neither a time nor a day.")
-
-
-def _instant(value: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise Unreadable(f"{value[:40]!r} has no offset.")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise Unreadable(f"{value[:40]!r} is no time.") from error
-
-
-def _slot(original: dict[str, Any]) -> str:
-    """An instance's slot in its series, the same in every copy: a UTC instant, or a date."""
-    starts_at, starts_on = _moment(original)
-    return starts_at.strftime("%Y%m%dT%H%M%SZ") if starts_at else f"{starts_on:%Y%m%d}"
 
 
 def _join_url(item: dict[str, Any]) -> str:
     for entry in (item.get("conferenceData") or {}).get("entryPoints") or []:
         if entry.get("entryPointType") == "video" and str(entry.get("uri", "")).startswith("https://"):
-            return _text(entry["uri"], 1000)
+            return text(entry["uri"], 1000)
     link = str(item.get("hangoutLink", ""))
-    return _text(link, 1000) if link.startswith("https://") else ""
+    return text(link, 1000) if link.startswith("https://") else ""
 
 
 def _rfc3339(moment: datetime | None) -> str:
     assert moment is not None, "a full round needs its window"
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _address(value: Any) -> str:
-    return _text(value, MAX_ADDRESS).strip().lower()
-
-
-def _text(value: Any, limit: int = 1000) -> str:
-    """Text that every database takes: no NUL, no lone surrogates, no longer than ``limit``."""
-    return str(value).replace("\x00", "").encode("utf-8", "ignore").decode()[:limit]
-
-
-def _event_id(value: Any) -> str:
-    """An id as it stands: a shortened or cleaned one might be another event's. Raises Unreadable."""
-    text = str(value)
-    if not text or text != _text(text, MAX_ID):
-        raise Unreadable("Its id has an unknown form.")
-    return text
-
-
-def _id(item: Any) -> str:
-    return _text(item.get("id", "?"), MAX_ID) if isinstance(item, dict) else "?"
 
 
 adapter = GoogleCalendar()

@@ -1,0 +1,121 @@
+"""What a page of changes means: single events as they are, series by all of their instances, the rest looked up.
+
+https://learn.microsoft.com/graph/api/event-delta
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import requests
+
+from integrations.calendar import texts
+from integrations.calendar.outlook import calls, events
+from integrations.calendar.outlook.rounds import Place
+from integrations.contract import EventCopy, JsonObject, UnreadableItem
+from integrations.errors import Permanent, ResourceGone, Unreadable
+
+
+@dataclass
+class Found:
+    """What a page brought, by id."""
+
+    owner: str
+    events: dict[str, EventCopy] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    whole_series: set[str] = field(default_factory=set)
+
+    def take(self, item: JsonObject) -> None:
+        """An item, or why it cannot be read: it must not hold up the calendar."""
+        try:
+            copy = events.event(item, self.owner)
+            self.events[copy.external_id] = copy
+        except Unreadable as error:
+            self.unreadable[texts.id_of(item)] = str(error)
+
+    def set_aside(self) -> tuple[UnreadableItem, ...]:
+        return tuple(UnreadableItem(event_id, reason) for event_id, reason in self.unreadable.items())
+
+
+def read(http: requests.Session, place: Place, items: Iterable[object], *, is_first: bool) -> Found:
+    """The events of a page. ``is_first``: nothing was known before, so that a single event cannot have been a series.
+
+    Of what came twice the last counts.
+    """
+    found = Found(place.owner)
+    kept = _by_id(items, found)
+    unclear = {event_id: kept.pop(event_id) for event_id in [*kept] if _is_unclear(kept[event_id])}
+    kept |= _looked_up(calls.events(http, place, unclear), found)
+    series: dict[str, list[str]] = {}
+    for event_id, item in kept.items():
+        if master := series_of(item):
+            series.setdefault(master, []).append(event_id)
+        else:
+            found.take(item)
+            found.whole_series |= set() if is_first else {event_id}
+    for master, answer in calls.instances(http, place, series).items():
+        _take_series(found, kept, master, series[master], answer)
+    return found
+
+
+def series_of(item: JsonObject) -> str:
+    """The id of the series that an item is part of, or is; nothing for a single event."""
+    own = item.get("id") if item.get("type") == "seriesMaster" else ""
+    return str(item.get("seriesMasterId") or own or "")
+
+
+def _by_id(items: Iterable[object], found: Found) -> dict[str, JsonObject]:
+    kept: dict[str, JsonObject] = {}
+    for item in items:
+        try:
+            if not isinstance(item, dict):
+                raise Unreadable("It has an unknown form.")
+            event_id = texts.event_id(item.get("id") or "")
+            # As the last one: what was said before it is overtaken.
+            kept.pop(event_id, None)
+            kept[event_id] = item
+        except Unreadable as error:
+            found.unreadable[texts.id_of(item)] = str(error)
+    return kept
+
+
+def _is_unclear(item: JsonObject) -> bool:
+    """Whether an item has to be looked up: an update may hold what changed alone, and a tombstone stands for what was
+    deleted as well as for what was changed outside of the window."""
+    return "@removed" in item or (not series_of(item) and not {"start", "end", "attendees"} <= item.keys())
+
+
+def _looked_up(answers: Mapping[str, JsonObject | Permanent], found: Found) -> dict[str, JsonObject]:
+    """The events that are there; those that are gone are cancelled, a series among them with all its instances."""
+    kept: dict[str, JsonObject] = {}
+    for event_id, answer in answers.items():
+        if isinstance(answer, ResourceGone):
+            found.events[event_id] = EventCopy(external_id=event_id, is_cancelled=True)
+        elif isinstance(answer, Permanent):
+            found.unreadable[event_id] = str(answer)
+        else:
+            kept[event_id] = {**answer, "id": event_id}
+    return kept
+
+
+def _take_series(
+    found: Found, kept: Mapping[str, JsonObject], master: str, named: list[str], answer: list[JsonObject] | Permanent
+) -> None:
+    """All instances of a series. They come without the time of their last change, which the page knows."""
+    if isinstance(answer, Permanent) and not isinstance(answer, ResourceGone):
+        found.unreadable |= dict.fromkeys(named, str(answer))
+        return
+    found.whole_series.add(master)
+    if isinstance(answer, ResourceGone):
+        return
+    changed_at = _changed_at(kept.get(master, {}))
+    for instance in answer:
+        own = _changed_at(kept.get(texts.id_of(instance), {})) or changed_at
+        found.take(
+            {"lastModifiedDateTime": own, "seriesMasterId": master, **instance}
+            if isinstance(instance, dict)
+            else instance
+        )
+
+
+def _changed_at(item: JsonObject) -> str:
+    return str(item.get("lastModifiedDateTime") or "")
