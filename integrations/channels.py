@@ -5,9 +5,12 @@ claimed it by a conditional update or a unique row: doing it twice is impossible
 
 Where a provider keeps a single watch per account (``PushAdapter.is_single_watch``) nothing can overlap: the same row is
 watched again, and the watch is stopped only when no other link of that account, of whichever company, lives.
+
+What changed while nothing was pushed is announced by nobody: whoever gets a channel after a gap, or anew, is looked at.
 """
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +19,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django_q.tasks import async_task
 
-from integrations import channel_tokens, clock, grants, providers, tokens
+from integrations import channel_tokens, clock, grants, providers, sync_states, tokens
 from integrations.contract import OpenedChannel, WatchRequest
 from integrations.errors import IntegrationError, NeedsReconnect, Permanent, ResourceGone, Temporary
-from integrations.models import Channel, Integration, SyncState
+from integrations.models import Channel, Integration, SyncRun, SyncState
 
 log = structlog.get_logger()
 
@@ -42,6 +46,8 @@ def open_channel(state_id: uuid.UUID, replaces: Channel | None = None) -> Channe
     A failure is kept on the row with its reason; polling goes on meanwhile.
     """
     state = SyncState.unscoped.select_related("integration").get(pk=state_id)
+    ended = Channel.unscoped.filter(sync_state=state, state__in=[Channel.State.FAILED, Channel.State.EXPIRED])
+    is_late = replaces is None and ended.exists()
     channel = _begin(state, replaces)
     if channel is None:
         return None
@@ -50,6 +56,8 @@ def open_channel(state_id: uuid.UUID, replaces: Channel | None = None) -> Channe
         _fail(channel, opened)
     else:
         _go_live(channel, opened)
+        if is_late:
+            sync_states.poke([state.pk], trigger=SyncRun.Trigger.POLL)
     channel.refresh_from_db()
     return channel
 
@@ -119,7 +127,9 @@ def _ask(state: SyncState, channel: Channel) -> OpenedChannel | str:
     until = timezone.now() + LIFETIME
     try:
         known = channel.resource_id if channel.expires_at else ""
-        wanted = WatchRequest(state.external_id, channel.channel_id, unseal(channel), address, until, known)
+        wanted = WatchRequest(
+            state.external_id, channel.channel_id, unseal(channel), address, until, known, channel.token_key_id
+        )
         with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
             return adapter.watch(http, wanted)
     except IntegrationError as error:
@@ -147,6 +157,7 @@ def _promise(channel: Channel, opened: OpenedChannel) -> dict[str, Any]:
 def _go_live(channel: Channel, opened: OpenedChannel) -> None:
     row = Channel.unscoped.filter(pk=channel.pk)
     row.update(**_promise(channel, opened))
+    _tell_sharers(channel, opened)
     if not row.filter(state=Channel.State.OPENING).update(state=Channel.State.LIVE, attempts=0):
         # Disconnected, or given up as too slow, while the provider answered.
         row.update(state=Channel.State.STOPPING)
@@ -190,13 +201,50 @@ def _watch_again(channel: Channel) -> int:
     row = Channel.unscoped.filter(pk=channel.pk, state=Channel.State.LIVE)
     if not row.filter(renew_at=channel.renew_at).update(renew_at=timezone.now() + RETRY_AFTER):
         return 0
+    _sign_anew(channel)
     opened = _ask(channel.sync_state, channel)
     if isinstance(opened, str):
         row.update(error=opened, attempts=channel.attempts + 1)
         return 0
     with transaction.atomic():
         SyncState.unscoped.filter(pk=channel.sync_state_id).update(missed_pushes=0)
-        return row.update(**_promise(channel, opened), error="", attempts=0)
+        # A watch that lapsed, or waited for this renewal, kept its news to itself.
+        sync_states.poke([channel.sync_state_id], trigger=SyncRun.Trigger.POLL)
+        renewed = row.update(**_promise(channel, opened), error="", attempts=0)
+    _tell_sharers(channel, opened)
+    return renewed
+
+
+def _sign_anew(channel: Channel) -> None:
+    """A watch that is renewed in its row for years must outlive the key that signed its secret."""
+    if channel.token_key_id == tokens.current_key_id():
+        return
+    secret = channel_tokens.make(channel.channel_id)
+    channel.channel_token, channel.token_key_id = seal(channel, secret), channel_tokens.key_id(secret)
+    channel.save(update_fields=["channel_token", "token_key_id"])
+
+
+def _tell_sharers(channel: Channel, opened: OpenedChannel) -> None:
+    """Where the provider had to begin a new watch, whoever else hung on the old one asks again at once."""
+    if channel.expires_at and channel.resource_id not in {"", opened.resource_id}:
+        left = watching(channel.provider, channel.resource_id).filter(state=Channel.State.LIVE)
+        left.exclude(pk=channel.pk).update(renew_at=timezone.now())
+
+
+def hurry(provider: str, channel_ids: Collection[str]) -> None:
+    """Renew these as soon as may be: their provider is about to end them."""
+    rows = Channel.unscoped.filter(provider=provider, channel_id__in=channel_ids, state=Channel.State.LIVE)
+    rows.update(renew_at=timezone.now())
+
+
+def lost(provider: str, channel_ids: Collection[str]) -> None:
+    """The provider ended these by itself: others are opened at once."""
+    rows = Channel.unscoped.filter(provider=provider, channel_id__in=channel_ids, state=Channel.State.LIVE)
+    with transaction.atomic():
+        state_ids = list(rows.values_list("sync_state_id", flat=True))
+        rows.update(state=Channel.State.EXPIRED, error="The provider ended it.")
+        for state_id in state_ids:
+            async_task("integrations.jobs.open_channel", str(state_id))
 
 
 def watching(provider: str, resource_id: str) -> QuerySet[Channel]:

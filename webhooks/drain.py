@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from integrations import providers, sync_states
+from integrations import channels, providers, sync_states
 from integrations.contract import Notice
 from integrations.errors import IntegrationError, NeedsReconnect, Temporary
 from integrations.models import SyncState
@@ -34,6 +34,9 @@ AFTER_TROUBLE = timedelta(seconds=1)
 
 NO_RESOURCE = "It names nothing that we keep in sync."
 
+CHANNEL_NEWS = {"renew": channels.hurry, "gone": channels.lost}
+"""Notice.channel, and what to do about it."""
+
 Status, Outcome = Delivery.Status, Attempt.Outcome
 
 
@@ -43,7 +46,7 @@ class ClaimLost(Exception):
 
 @dataclass
 class Try:
-    """One delivery in one attempt, and what came of it."""
+    """One delivery in one attempt, and what came of it. ``channel`` is what it says of its channel, as Notice does."""
 
     delivery: Delivery
     started_at: datetime
@@ -53,6 +56,7 @@ class Try:
     error: str = ""
     traceback: str = ""
     kind: str = ""
+    channel: str = ""
 
     def ends(self, status: Delivery.Status, outcome: Attempt.Outcome, detail: str, error: str = "") -> None:
         """Note how it ended; nothing is stored yet."""
@@ -100,8 +104,8 @@ _CLAIM = """
     WITH due AS MATERIALIZED ({due} {lock})
     UPDATE webhooks_delivery SET status = 'processing', attempts = attempts + 1, lease_until = %s
     WHERE id IN (SELECT id FROM due)
-    RETURNING id, company_id, provider, webhook_type, sync_state_id, request_key, headers, body, status, attempts,
-        next_attempt_at, lease_until, received_at, finished_at, error
+    RETURNING id, company_id, provider, webhook_type, channel_id, sync_state_id, request_key, headers, body, status,
+        attempts, next_attempt_at, lease_until, received_at, finished_at, error
 """
 
 
@@ -161,6 +165,7 @@ def _read(one: Try) -> None:
 
 
 def _decide(one: Try, notice: Notice) -> None:
+    one.channel = notice.channel
     if not notice.is_change:
         one.ends(Status.IGNORED, Outcome.IGNORED, notice.detail)
     elif one.delivery.sync_state_id is None:
@@ -209,6 +214,7 @@ def _finish(tries: Sequence[Try]) -> None:
             if poked:
                 _poke(poked)
                 stored += _store_poked(ours, poked)
+            _mend_channels(tries)
             if stored != len(tries):
                 raise ClaimLost
             failures.record(
@@ -224,6 +230,17 @@ def _poke(poked: Sequence[Try]) -> None:
         states = {one.delivery.sync_state_id for one in poked if one.is_replay == is_replay} - {None}
         if states:
             sync_states.poke([pk for pk in states if pk], is_replay=is_replay)
+
+
+def _mend_channels(tries: Sequence[Try]) -> None:
+    """Renew or reopen the channels that their provider says it is about to end, or has ended."""
+    for word, mend in CHANNEL_NEWS.items():
+        told: dict[str, set[str]] = {}
+        for one in tries:
+            if one.channel == word and one.delivery.channel_id:
+                told.setdefault(one.delivery.provider, set()).add(one.delivery.channel_id)
+        for provider, channel_ids in told.items():
+            mend(provider, channel_ids)
 
 
 def _store_poked(ours: QuerySet[Delivery], poked: Sequence[Try]) -> int:

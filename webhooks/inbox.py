@@ -40,12 +40,12 @@ def receive(provider: str, webhook_type: str, claim: Claim, body: bytes) -> Rece
 
     Its channel must be live (or just opening: the first push may overtake the provider's answer to our request for
     pushes) and watch the resource the claim names; company and sync state come from the channel. A claim by resource
-    becomes a delivery for each such channel, of whichever company.
+    becomes a delivery for each such channel, of whichever company, and for the one it names if that is just opening.
     """
     if not all(_is_storable(text) for text in (claim.dedupe_key, claim.channel_id, claim.resource_id)):
         return Receipt.UNWATCHED if claim.by_resource else Receipt.UNKNOWN
     values = _values(provider, webhook_type, claim, body)
-    if _insert(values, _condition(claim), claim.resource_id):
+    if _insert(values, claim):
         return Receipt.STORED
     if claim.by_resource:
         return _unwatched(values, claim)
@@ -91,7 +91,7 @@ def _unwatched(values: dict[str, Any], claim: Claim) -> Receipt:
     return Receipt.UNWATCHED
 
 
-def _insert(values: dict[str, Any], condition: str = "", resource_id: str = "") -> bool:
+def _insert(values: dict[str, Any], claim: Claim | None = None) -> bool:
     """Whether a row is new. Once more where the connection kept from an earlier request turns out to be dead.
 
     Django would ask it beforehand, by a statement that costs as much as this one. Here the key makes a second try safe:
@@ -99,8 +99,9 @@ def _insert(values: dict[str, Any], condition: str = "", resource_id: str = "") 
     """
     database = connections[DEFAULT_DB_ALIAS]  # once: the proxy that Django offers looks it up at each use
     parameters = {name: _field(name).get_db_prep_value(value, database) for name, value in values.items()}
-    parameters["resource_id"] = resource_id
-    sql = _insert_sql(database.vendor, tuple(values), condition)
+    if claim:
+        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id}
+    sql = _insert_sql(database.vendor, tuple(values), _condition(claim) if claim else "")
     database.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     try:
         return _execute(database, sql, parameters)
@@ -119,6 +120,10 @@ def _execute(database: BaseDatabaseWrapper, sql: str, parameters: dict[str, Any]
 
 _LISTENS = "c.state IN ('opening', 'live') AND (c.expires_at IS NULL OR c.expires_at > %(received_at)s)"
 _BY_RESOURCE = f"c.provider = %(provider)s AND c.resource_id = %(resource_id)s AND {_LISTENS}"
+_BY_RESOURCE_OR_OPENING = f"""
+    c.provider = %(provider)s AND {_LISTENS}
+    AND (c.resource_id = %(resource_id)s OR (c.channel_id = %(asked_by)s AND c.state = 'opening'))
+"""
 _BY_CHANNEL = f"""
     c.provider = %(provider)s AND c.channel_id = %(channel_id)s
     AND (c.resource_id = '' OR c.resource_id = %(resource_id)s) AND {_LISTENS}
@@ -130,7 +135,7 @@ NEW_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)
 def _condition(claim: Claim) -> str:
     """Which channels it concerns: one, all that watch a resource, or none where it names neither."""
     if claim.by_resource:
-        return _BY_RESOURCE
+        return _BY_RESOURCE_OR_OPENING if claim.channel_id else _BY_RESOURCE
     return _BY_CHANNEL if claim.channel_id else ""
 
 
@@ -148,7 +153,7 @@ def _insert_sql(vendor: str, columns: tuple[str, ...], condition: str) -> str:
     if condition:
         values |= {"company_id": "c.company_id", "sync_state_id": "c.sync_state_id"}
         source = "FROM webhook_channels c"
-    if condition == _BY_RESOURCE:
+    if condition in {_BY_RESOURCE, _BY_RESOURCE_OR_OPENING}:
         values |= {"id": NEW_ID[vendor], "channel_id": "c.channel_id"}
         values["dedupe_key"] += " || ':' || c.channel_id"
     return f"""

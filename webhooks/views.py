@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.http import UnreadablePostError
+from django.http import HttpResponse, UnreadablePostError
 from django.utils import timezone
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -62,8 +62,8 @@ class WebhookView(APIView):
     content_negotiation_class = AnyAccept
     schema = None
 
-    def post(self, request: Request, webhook_type: str, provider: str = "") -> Response:
-        """Take one push in. 202 stored, 200 stored before, 4xx not for us, 503 send it again."""
+    def post(self, request: Request, webhook_type: str, provider: str = "") -> HttpResponse:
+        """Take one push in. 202 stored, 200 stored before or a handshake, 4xx not for us, 503 send it again."""
         try:
             return (
                 _turned_away(request) or _over_rate(webhook_type, provider) or _taken(request, webhook_type, provider)
@@ -108,7 +108,7 @@ def _over_rate(webhook_type: str, provider: str) -> Response | None:
     return _answer(429, "Slow down.", int(wait) + 1) if wait else None
 
 
-def _taken(request: Request, webhook_type: str, slug: str) -> Response:
+def _taken(request: Request, webhook_type: str, slug: str) -> HttpResponse:
     incoming = IncomingRequest(
         method="POST",
         url=settings.PUBLIC_URL + request.get_full_path(),
@@ -121,9 +121,21 @@ def _taken(request: Request, webhook_type: str, slug: str) -> Response:
     provider = _find_provider(incoming, webhook_type, slug)
     if provider is None:
         return _answer(404, "Refused.")
-    claims = _claims(provider, incoming)
-    receipts = {inbox.receive(provider.slug, webhook_type, claim, incoming.body) for claim in claims}
+    asked = provider.handshake(incoming)
+    if asked is not None:
+        return _shaken(asked)
+    # A whole request is stored before any of it is promised: cut short, all of it comes again, and is known.
+    receipts = {
+        inbox.receive(provider.slug, webhook_type, claim, incoming.body if claim.body is None else claim.body)
+        for claim in _claims(provider, incoming)
+    }
     return _answer(*next(answer for receipt, answer in ANSWERS.items() if receipt in receipts))
+
+
+def _shaken(text: str) -> HttpResponse:
+    """The sender's own text, which no browser may take for anything but text: anybody can make such a request."""
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _headers(meta: Mapping[str, Any]) -> dict[str, str]:

@@ -180,13 +180,13 @@ def test_a_push_costs_one_statement(pushed: Mail, alice: User, client: Client, m
     pushed.link(alice)
     pushed.settle()
     came: list[IncomingRequest] = []
-    original = views._claim
+    original = views._claims
 
-    def claim(provider: Provider, request: IncomingRequest) -> Claim:
+    def claims(provider: Provider, request: IncomingRequest) -> tuple[Claim, ...]:
         came.append(request)
         return original(provider, request)
 
-    monkeypatch.setattr(views, "_claim", claim)
+    monkeypatch.setattr(views, "_claims", claims)
     assert post(pushed, alice.email) == 202
     body = re.sub(rb'("message_?[iI]d": ?")', rb"\g<1>7", came[0].body)
     sent = {"Authorization": came[0].headers["authorization"]}

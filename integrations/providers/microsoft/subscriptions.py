@@ -23,6 +23,9 @@ CHANGES = {"created", "updated", "deleted"}
 MAX_LISTED = 50
 """Pages of subscriptions; an app has a handful of them in one mailbox."""
 
+TRIES = 3
+"""Others of the same account may subscribe at the same moment."""
+
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)
 
 
@@ -32,17 +35,15 @@ def watch(http: requests.Session, resource: str, wanted: WatchRequest) -> Opened
     Graph takes no second subscription of the same resource, whoever else of the account has one: where it posts to our
     address it is adopted, else replaced. Renewing also gives a paused one the fresh token.
     """
-    if ID.fullmatch(wanted.resource_id):
+    if ID.fullmatch(wanted.resource_id) and (kept := _kept(http, wanted.resource_id, wanted)):
+        return kept
+    for _ in range(TRIES):
         try:
-            return _renewed(http, wanted.resource_id, wanted)
-        except ResourceGone:
-            pass  # it ran out, or was removed: another is made
-    try:
-        return _created(http, resource, wanted)
-    except Conflict:
-        pass
-    adopted = _adopted(http, resource, wanted)
-    return adopted or _created(http, resource, wanted)
+            return _created(http, resource, wanted)
+        except Conflict:
+            if adopted := _adopted(http, resource, wanted):
+                return adopted
+    raise Temporary("Microsoft says that changes of it are announced already, and does not say to whom.")
 
 
 def stop(http: requests.Session, subscription_id: str) -> None:
@@ -51,13 +52,19 @@ def stop(http: requests.Session, subscription_id: str) -> None:
         graph(http, "DELETE", f"/subscriptions/{subscription_id}")
 
 
+def address(wanted: WatchRequest) -> str:
+    """Where notifications are to go. It names the key that signed the secret, since Graph never tells the secret again:
+    whether a subscription of this address proves itself with a key that is still ours can be seen from it."""
+    return f"{wanted.address}?signed={wanted.key_id}"
+
+
 def _created(http: requests.Session, resource: str, wanted: WatchRequest) -> OpenedChannel:
     """Graph asks both addresses whether they are ours before it answers. What proves a notification is in clientState:
     our channel and its secret."""
     body: JsonObject = {
         "changeType": ",".join(sorted(CHANGES)),
-        "notificationUrl": wanted.address,
-        "lifecycleNotificationUrl": wanted.address,
+        "notificationUrl": address(wanted),
+        "lifecycleNotificationUrl": address(wanted),
         "resource": resource,
         "expirationDateTime": _end(wanted),
         "clientState": f"{wanted.channel_id}.{wanted.token}",
@@ -65,25 +72,35 @@ def _created(http: requests.Session, resource: str, wanted: WatchRequest) -> Ope
     return _opened(graph(http, "POST", "/subscriptions", body=body))
 
 
-def _renewed(http: requests.Session, subscription_id: str, wanted: WatchRequest) -> OpenedChannel:
-    body: JsonObject = {"expirationDateTime": _end(wanted)}
-    return _opened(graph(http, "PATCH", f"/subscriptions/{subscription_id}", body=body))
+def _kept(http: requests.Session, subscription_id: str, wanted: WatchRequest) -> OpenedChannel | None:
+    """The subscription, renewed. None where it ended, or posts elsewhere (its address cannot be changed) and was ended
+    for it."""
+    try:
+        body: JsonObject = {"expirationDateTime": _end(wanted)}
+        renewed = graph(http, "PATCH", f"/subscriptions/{subscription_id}", body=body)
+        if _posts_to(renewed, wanted):
+            return _opened(renewed)
+        stop(http, subscription_id)
+    except ResourceGone:
+        pass
+    return None
 
 
 def _adopted(http: requests.Session, resource: str, wanted: WatchRequest) -> OpenedChannel | None:
     """The subscription that stands in the way, if it posts to us; any other is deleted."""
     for found in _listed(http):
-        if str(found.get("resource", "")).strip("/").lower() != resource.strip("/").lower():
-            continue
-        subscription_id = str(found.get("id", ""))
-        addresses = {found.get("notificationUrl"), found.get("lifecycleNotificationUrl")}
-        try:
-            if addresses == {wanted.address} and set(str(found.get("changeType")).split(",")) == CHANGES:
-                return _renewed(http, subscription_id, wanted)
-            stop(http, subscription_id)
-        except ResourceGone:
-            continue
+        if str(found.get("resource", "")).strip("/").lower() == resource.strip("/").lower():
+            kept = _kept(http, str(found.get("id", "")), wanted)
+            if kept:
+                return kept
     return None
+
+
+def _posts_to(subscription: JsonObject, wanted: WatchRequest) -> bool:
+    """Whether it tells our address, both of what changed and of itself, and of every kind of change."""
+    addresses = {subscription.get("notificationUrl"), subscription.get("lifecycleNotificationUrl")}
+    changes = {word.strip() for word in str(subscription.get("changeType")).split(",")}
+    return addresses == {address(wanted)} and changes >= CHANGES
 
 
 def _listed(http: requests.Session) -> Iterator[JsonObject]:
