@@ -1,1 +1,411 @@
 """Linking Outlook through the pages: every way a consent can end, and what an administrator has to do with it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.message import Message
+from html import unescape
+from smtplib import SMTPRecipientsRefused
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from integrations import administrators, cards, grants, jobs, linking
+from integrations.models import AdminRequest, Integration, LinkAttempt
+from relationships import tenancy
+from relationships.models import User
+from tests.pretend_google import Google
+from tests.pretend_microsoft import Microsoft, come_back
+
+pytestmark = pytest.mark.django_db
+
+KIND = "email"
+ALICE = "alice@acme.example"
+
+
+def the_link(user: User) -> Integration | None:
+    return Integration.unscoped.filter(user=user).first()
+
+
+def settings_page(client: Client) -> str:
+    return unescape(client.get("/settings/integrations/").content.decode())
+
+
+def linked(microsoft: Microsoft, client: Client, user: User) -> Integration:
+    """Linked, but nothing of it read."""
+    answer = microsoft.follow(client, KIND, user.email)
+    assert answer.status_code == 302, answer.content.decode()
+    return Integration.unscoped.get(user=user, integration_type=KIND)
+
+
+class TestConsent:
+    def test_before_it_a_page_says_what_is_read_and_what_never(self, microsoft: Microsoft, as_alice: Client) -> None:
+        page = unescape(as_alice.get(f"/oauth/start/microsoft/{KIND}").content.decode())
+
+        assert "The text and the attachments of any mail: this permission does not let us" in page
+        assert "Continue to Microsoft" in page
+        assert "https://account.live.com/consent/Manage" in page
+        assert "https://myapps.microsoft.com" in page
+
+    def test_it_ends_in_a_link_that_is_stored_encrypted(
+        self, microsoft: Microsoft, as_alice: Client, alice: User, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        values = grants.unseal(integration)
+
+        assert integration.account_address == alice.email
+        assert len(integration.external_account_id.split(".")) == 2
+        assert set(integration.scopes) == {"Mail.ReadBasic", "openid", "profile", "offline_access"}
+        assert values["refresh_token"].encode() not in bytes(integration.encrypted_tokens)
+        assert values["access_token"] not in caplog.text
+        assert not LinkAttempt.unscoped.exists()
+        assert "Not granted" not in settings_page(as_alice)
+
+    def test_what_is_kept_meanwhile_is_encrypted(self, microsoft: Microsoft, as_alice: Client) -> None:
+        begun = as_alice.post(f"/oauth/start/microsoft/{KIND}")
+        attempt = LinkAttempt.unscoped.get()
+
+        assert b"code_verifier" not in bytes(attempt.encrypted_verifier)
+        assert parse_qs(urlsplit(begun["Location"]).query)["state"][0] not in attempt.state_digest
+
+    def test_a_no_offers_to_start_again_and_to_ask_the_administrator(
+        self, microsoft: Microsoft, as_alice: Client, alice: User
+    ) -> None:
+        """Whoever is stopped by the page "Need admin approval" comes back with the same answer as after a no."""
+        answer = microsoft.follow(as_alice, KIND, ALICE, decision="deny")
+        page = unescape(answer.content.decode())
+
+        assert answer.status_code == 400
+        assert "You did not allow it" in page
+        assert f'href="/oauth/ask/microsoft/{KIND}"' in page
+        assert the_link(alice) is None
+
+    @pytest.mark.parametrize(
+        ("error", "description", "words"),
+        [
+            ("access_denied", "AADSTS53003: Access has been blocked.", "Conditional Access"),
+            ("access_denied", "AADSTS50105: The signed in user is not assigned.", "not given to you"),
+            ("unauthorized_client", "AADSTS700016: Application not found.", "docs/microsoft.md"),
+            ("temporarily_unavailable", "", "Microsoft has trouble of its own"),
+            ("made_up", "", "“made_up”"),
+        ],
+    )
+    def test_a_refusal_is_said_in_words(
+        self, microsoft: Microsoft, as_alice: Client, error: str, description: str, words: str
+    ) -> None:
+        begun = as_alice.post(f"/oauth/start/microsoft/{KIND}")
+        state = parse_qs(urlsplit(begun["Location"]).query)["state"][0]
+        query = {"state": state, "error": error, "error_description": description}
+        answer = as_alice.get("/oauth/callback/microsoft", query)
+
+        assert answer.status_code == 400
+        assert words in unescape(answer.content.decode())
+
+    def test_a_service_that_does_not_answer_is_said_and_leaves_nothing(
+        self, microsoft: Microsoft, as_alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("integrations.providers.microsoft.consent.Login._known", {})
+        microsoft.fault("microsoft.discovery", "error_503")
+        answer = as_alice.post(f"/oauth/start/microsoft/{KIND}")
+
+        assert answer.status_code == 400
+        assert "Microsoft did not answer" in answer.content.decode()
+        assert not LinkAttempt.unscoped.exists()
+
+    def test_both_providers_link_in_one_world(
+        self, google: Google, microsoft: Microsoft, link: Callable[..., Integration], alice: User, as_alice: Client
+    ) -> None:
+        link(alice)
+        linked(microsoft, as_alice, alice)
+
+        assert {row.provider for row in Integration.unscoped.filter(user=alice)} == {"google", "microsoft"}
+
+
+class TestRefresh:
+    def expired(self, integration: Integration) -> None:
+        Integration.unscoped.filter(pk=integration.pk).update(expires_at=timezone.now())
+
+    def test_the_newest_refresh_token_is_kept(self, microsoft: Microsoft, as_alice: Client, alice: User) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        before = grants.unseal(integration)
+        self.expired(integration)
+        grants.fresh(integration.pk)
+        integration.refresh_from_db()
+
+        assert grants.unseal(integration)["refresh_token"] != before["refresh_token"]
+        assert integration.version == 2 or integration.version == 3
+
+    def test_a_wrong_secret_throws_nobody_out(self, microsoft: Microsoft, as_alice: Client, alice: User) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        self.expired(integration)
+        microsoft.post("microsoft/secret", wrong=True)
+        with pytest.raises(grants.BadConfig):
+            grants.fresh(integration.pk)
+        integration.refresh_from_db()
+
+        assert integration.sync_status == "error"
+        assert "The operator of this installation must act." in integration.reason
+        assert integration.works
+
+        microsoft.post("microsoft/secret", wrong=False)
+        assert grants.fresh(integration.pk).token
+
+    def test_a_blocked_grant_is_met_with_what_was_demanded(
+        self, microsoft: Microsoft, as_alice: Client, alice: User
+    ) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        self.expired(integration)
+        microsoft.post("microsoft/revoke", account=ALICE, code=50076)
+        with pytest.raises(grants.NeedsReconnect):
+            grants.fresh(integration.pk)
+        integration.refresh_from_db()
+        assert integration.sync_status == "stale"
+        assert "capolids" in integration.claims
+        assert "prove again that it is you" in settings_page(as_alice)
+
+        begun = as_alice.post(f"/oauth/start/microsoft/{KIND}")
+        assert "capolids" in parse_qs(urlsplit(begun["Location"]).query)["claims"][0]
+        come_back(as_alice, microsoft.consent(begun["Location"], ALICE))
+        integration.refresh_from_db()
+        assert (integration.sync_status, integration.claims) == ("active", "")
+
+    def test_another_account_may_not_take_its_place(
+        self, microsoft: Microsoft, as_alice: Client, alice: User, run_jobs: Callable[[], int]
+    ) -> None:
+        linked(microsoft, as_alice, alice)
+        answer = microsoft.follow(as_alice, KIND, "bob@acme.example")
+
+        assert "That is another account" in answer.content.decode()
+
+
+class TestDisconnect:
+    def test_the_page_says_where_consent_is_withdrawn(
+        self, microsoft: Microsoft, as_alice: Client, alice: User
+    ) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        page = unescape(as_alice.get(f"/settings/integrations/{integration.pk}/disconnect/").content.decode())
+
+        assert "Microsoft lets no app give a consent back" in page
+        assert "https://myapps.microsoft.com" in page
+        assert "is told to end the consent" not in page
+
+    def test_the_tokens_go_and_nothing_else_is_ended(self, microsoft: Microsoft, as_alice: Client, alice: User) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        with tenancy.within(integration.company_id):
+            linking.disconnect(integration, is_data_deleted=False)
+        jobs.end_grant(str(integration.pk))
+        integration.refresh_from_db()
+
+        assert (bytes(integration.encrypted_tokens), integration.is_revocation_due) == (b"", False)
+        assert "The permission stays listed until you remove it" in settings_page(as_alice)
+        asked = microsoft.get("requests")["counts"]
+        assert not [operation for operation in asked if "revoke" in operation.lower()]
+
+
+@pytest.fixture
+def strict(microsoft: Microsoft) -> Microsoft:
+    """Alice's organization lets administrators alone allow apps."""
+    microsoft.post("microsoft/admin_consent_required", tenant=ALICE)
+    return microsoft
+
+
+def asked(user: User) -> AdminRequest:
+    return AdminRequest.unscoped.get(user=user)
+
+
+def link_on(page: str) -> str:
+    """The link in its read-only field."""
+    return unescape(page.split('type="text" id="link')[1].split('value="')[1].split('"')[0])
+
+
+class TestAdministrators:
+    def refused(self, microsoft: Microsoft, client: Client) -> str:
+        """The page that follows a refusal."""
+        answer = microsoft.follow(client, KIND, ALICE)
+        assert (answer.status_code, answer["Location"]) == (302, f"/oauth/ask/microsoft/{KIND}")
+        return client.get(answer["Location"]).content.decode()
+
+    def answered(self, microsoft: Microsoft, link: str, decision: str = "allow") -> Any:
+        """The administrator, in a browser of his own, opens the link and comes back."""
+        return come_back(Client(), microsoft.consent(link, "bob@acme.example", decision))
+
+    def test_a_refusal_leads_to_a_link_to_send(self, strict: Microsoft, as_alice: Client, alice: User) -> None:
+        page = self.refused(strict, as_alice)
+        link = link_on(page)
+
+        assert "Your administrator has to allow it first" in page
+        assert urlsplit(link).path.endswith("/organizations/v2.0/adminconsent")
+        state = parse_qs(urlsplit(link).query)["state"][0]
+        row = asked(alice)
+        assert state.encode() not in bytes(row.encrypted_state)
+        assert row.state_digest != state
+        letter = unescape(page.split('href="mailto:')[1].split('"')[0])
+        assert link in unquote(letter)
+        assert the_link(alice) is None
+
+    def test_the_card_waits_with_the_same_link(self, strict: Microsoft, as_alice: Client) -> None:
+        link = link_on(self.refused(strict, as_alice))
+        page = as_alice.get("/settings/integrations/").content.decode()
+
+        assert "Waiting for your administrator" in page
+        assert link_on(page) == link
+
+    def test_a_yes_is_noted_told_and_followed(
+        self, strict: Microsoft, as_alice: Client, alice: User, run_jobs: Callable[[], int]
+    ) -> None:
+        answer = self.answered(strict, link_on(self.refused(strict, as_alice)))
+        page = answer.content.decode()
+
+        assert answer.status_code == 200
+        assert "Thank you: it is allowed" in page
+        assert "Acme" not in page
+        assert "Alice" not in page
+        assert ALICE not in page
+        assert asked(alice).granted_at is not None
+
+        run_jobs()
+        assert [letter.to for letter in mail.outbox] == [[ALICE]]
+        assert "can be connected now" in mail.outbox[0].subject
+        assert "Your administrator has allowed it: connect now" in settings_page(as_alice)
+        assert "Your administrator has allowed it" in as_alice.get(f"/oauth/ask/microsoft/{KIND}").content.decode()
+
+        linked(strict, as_alice, alice)
+        assert not AdminRequest.unscoped.exists()
+        assert "administrator" not in settings_page(as_alice)
+
+    def test_a_link_is_good_for_one_yes(self, strict: Microsoft, as_alice: Client, alice: User) -> None:
+        link = link_on(self.refused(strict, as_alice))
+        self.answered(strict, link)
+        again = self.answered(strict, link)
+
+        assert again.status_code == 400
+        assert "no longer good" in again.content.decode()
+
+    def test_a_no_is_shown_and_may_be_changed(self, strict: Microsoft, as_alice: Client, alice: User) -> None:
+        link = link_on(self.refused(strict, as_alice))
+        answer = self.answered(strict, link, decision="deny")
+
+        assert "Nothing was allowed" in answer.content.decode()
+        assert "Your administrator said no" in settings_page(as_alice)
+        assert asked(alice).granted_at is None
+
+        assert "it is allowed" in self.answered(strict, link).content.decode()
+        assert asked(alice).refused_at is None
+
+    def test_it_may_be_asked_for_before_microsoft_says_no(self, microsoft: Microsoft, as_alice: Client) -> None:
+        path = f"/oauth/ask/microsoft/{KIND}"
+        assert "Make the link" in as_alice.get(path).content.decode()
+        assert not AdminRequest.unscoped.exists()
+
+        assert as_alice.post(path).status_code == 302
+        assert "adminconsent" in link_on(as_alice.get(path).content.decode())
+
+    def test_asking_twice_keeps_the_link_and_a_new_one_follows_an_old_one(
+        self, microsoft: Microsoft, as_alice: Client
+    ) -> None:
+        path = f"/oauth/ask/microsoft/{KIND}"
+        links = []
+        for age in (timedelta(0), timedelta(0), administrators.GOOD_FOR):
+            AdminRequest.unscoped.update(asked_at=timezone.now() - age)
+            as_alice.post(path)
+            links.append(link_on(as_alice.get(path).content.decode()))
+
+        assert links[0] == links[1] != links[2]
+        assert AdminRequest.unscoped.count() == 1
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {},
+            {"state": "guess", "admin_consent": "True"},
+            {"state": "guess", "error": "access_denied"},
+            {"admin_consent": "True", "tenant": "x"},
+            {"state": "é" * 5000, "admin_consent": "True"},
+        ],
+    )
+    def test_an_answer_nobody_asked_for_is_refused(
+        self, microsoft: Microsoft, as_alice: Client, query: dict[str, str]
+    ) -> None:
+        as_alice.post(f"/oauth/ask/microsoft/{KIND}")
+        answer = Client().get("/oauth/admin/microsoft", query)
+
+        assert answer.status_code == 400
+        assert "no longer good" in answer.content.decode()
+        row = AdminRequest.unscoped.get()
+        assert (row.granted_at, row.refused_at) == (None, None)
+
+    def test_trouble_on_the_way_is_no_answer(self, microsoft: Microsoft, as_alice: Client) -> None:
+        as_alice.post(f"/oauth/ask/microsoft/{KIND}")
+        link = link_on(as_alice.get(f"/oauth/ask/microsoft/{KIND}").content.decode())
+        state = parse_qs(urlsplit(link).query)["state"][0]
+        answer = Client().get("/oauth/admin/microsoft", {"state": state, "error": "server_error"})
+
+        assert "That did not work" in answer.content.decode()
+        assert AdminRequest.unscoped.get().refused_at is None
+
+    def test_old_links_are_no_good_and_forgotten(self, strict: Microsoft, as_alice: Client) -> None:
+        link = link_on(self.refused(strict, as_alice))
+        AdminRequest.unscoped.update(asked_at=timezone.now() - administrators.GOOD_FOR)
+
+        assert self.answered(strict, link).status_code == 400
+        assert "Waiting for your administrator" not in settings_page(as_alice)
+        jobs.purge()
+        assert not AdminRequest.unscoped.exists()
+
+    def test_a_mail_server_that_is_down_is_tried_again(
+        self, strict: Microsoft, as_alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.answered(strict, link_on(self.refused(strict, as_alice)))
+
+        def down(*_: object, **__: object) -> None:
+            raise OSError("down")
+
+        monkeypatch.setattr(administrators, "send_mail", down)
+        with pytest.raises(OSError, match="down"):
+            jobs.tell_allowed()
+        monkeypatch.undo()
+
+        jobs.tell_stale()
+        jobs.tell_stale()
+        assert len(mail.outbox) == 1
+
+    def test_an_address_that_is_refused_holds_up_nobody(
+        self, strict: Microsoft, as_alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.answered(strict, link_on(self.refused(strict, as_alice)))
+
+        def refused(*_: object, **__: object) -> Message:
+            raise SMTPRecipientsRefused({})
+
+        monkeypatch.setattr(administrators, "send_mail", refused)
+        assert (administrators.tell_allowed(), administrators.tell_allowed()) == (0, 0)
+
+    def test_there_is_none_where_the_provider_knows_no_such_consent(self, google: Google, as_alice: Client) -> None:
+        assert as_alice.get("/oauth/ask/google/calendar").status_code == 404
+        assert as_alice.post("/oauth/ask/google/calendar").status_code == 404
+        assert as_alice.get("/oauth/ask/microsoft/nothing").status_code == 404
+        assert as_alice.get("/oauth/ask/nobody/calendar").status_code == 404
+        assert Client().get("/oauth/admin/nobody").status_code == 404
+
+    def test_without_the_key_the_card_says_so(self, strict: Microsoft, as_alice: Client, settings: Settings) -> None:
+        self.refused(strict, as_alice)
+        settings.TOKEN_ENCRYPTION_KEYS = [b"k" * 32]
+
+        assert "The link cannot be shown" in settings_page(as_alice)
+
+    def test_a_stale_link_waits_too(self, strict: Microsoft, as_alice: Client, alice: User) -> None:
+        """An organization that changes its mind: the grant died, and a new consent needs the administrator."""
+        strict.post("microsoft/admin_consent_required", tenant=ALICE, required=False)
+        integration = linked(strict, as_alice, alice)
+        Integration.unscoped.update(sync_status="stale", reason="It died.")
+        strict.post("microsoft/admin_consent_required", tenant=ALICE)
+        self.refused(strict, as_alice)
+
+        assert "Waiting for your administrator" in settings_page(as_alice)
+        with tenancy.within(integration.company_id):
+            integration.refresh_from_db()
+            assert cards.for_integration(integration).asked is not None
