@@ -120,6 +120,9 @@ BODIES = (
     ("\x00/\xff", b"x"),
 )
 
+PACKED = gzip.compress(b"a" * 10_000_000)
+"""Ten thousand bytes that unpack to ten million."""
+
 HEADERS: tuple[dict[str, str], ...] = (
     {"Content-Encoding": "gzip"},
     {"Transfer-Encoding": "chunked"},
@@ -160,8 +163,7 @@ def by_body(path: str) -> Iterator[Attack]:
     """Bodies no form would send."""
     for content_type, body in BODIES:
         yield Attack(path, method="POST", body=body, content_type=content_type)
-    packed = gzip.compress(b"a" * 10_000_000)
-    yield Attack(path, method="POST", body=packed, content_type=JSON, headers={"Content-Encoding": "gzip"})
+    yield Attack(path, method="POST", body=PACKED, content_type=JSON, headers={"Content-Encoding": "gzip"})
 
 
 def by_header(path: str) -> Iterator[Attack]:

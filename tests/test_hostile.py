@@ -44,6 +44,9 @@ WITHOUT_CONVERTERS = (
 )
 """Addresses by regular expressions, which fill in no converter, and those answered by a middleware."""
 
+CHANGES_NO_ROW = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK", 'UPDATE "DJANGO_SESSION"')
+"""How the statements begin that change nothing ``every_row`` reads: most requests store when they were made."""
+
 REAL_WORDS = {"webhook_type": "calendar-event", "provider": "google", "integration_type": "calendar"}
 Run = Callable[[Iterable[Attack]], None]
 
@@ -110,7 +113,7 @@ class Attacker:
 
     def _note(self, execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
         """Looking at all rows after each request would take hours: only after one that wrote."""
-        if not sql.lstrip().upper().startswith(("SELECT", "SAVEPOINT", "RELEASE")):
+        if not sql.lstrip().upper().startswith(CHANGES_NO_ROW):
             self._writes.append(sql)
         return execute(sql, *arguments)
 
