@@ -85,6 +85,9 @@ class Story:
     end_series = cancel
 
     def _write(self, body: dict[str, Any]) -> None:
+        # Said in full: an answer that is left out stays what it was.
+        guests = [{"responseStatus": "needsAction"} | one for one in body["attendees"]]
+        body = body | {"attendees": guests}
         self.google.put(ALICE, {"status": "confirmed"} | body)
         self.bodies[body["id"]] = body
 
@@ -162,6 +165,13 @@ def steps(body: dict[str, Any]) -> list[timedelta]:
         ("series", "daily", 13, 3),
         ("fault", "malformed_json", 1),
         ("series", "daily", 8, 3),
+    ]
+)
+@example(
+    steps=[
+        ("far", "event0"),
+        ("decline", "event0"),
+        ("put", "event0", 41, {LP, BOB}),
     ]
 )
 @settings(
