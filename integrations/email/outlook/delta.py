@@ -8,7 +8,7 @@ https://learn.microsoft.com/graph/delta-query-messages
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -49,7 +49,7 @@ def begin(http: requests.Session, since: datetime) -> str:
     }
     ahead = Round(links, calls.FOLDERS)
     while ahead.left:
-        ahead, _ = _step(http, ahead)
+        ahead, _ = _step(http, ahead, may_lack=calls.OPTIONAL)
     return json.dumps(ahead.links)
 
 
@@ -74,21 +74,31 @@ def _read(cursor: str, token: str) -> Round:
     try:
         if token:
             told = json.loads(token)
-            return Round(**told | {"left": tuple(told["left"])})
-        links = json.loads(cursor)
+            return Round(**told | {"links": _links(told["links"]), "left": tuple(told["left"])})
+        links = _links(json.loads(cursor))
         return Round(links, tuple(links))
     except calls.ODD as error:
         raise CursorExpired("The place where we stopped reading has an unknown form.") from error
 
 
-def _step(http: requests.Session, before: Round) -> tuple[Round, list[JsonObject]]:
-    """The next page of each folder that has one, by one request. Raises what is wrong with any of them: the same links
-    are good for another try."""
+def _links(told: Mapping[str, str]) -> Mapping[str, str]:
+    """The links of a cursor. Raises one of ``calls.ODD`` where there are none."""
+    links = dict(told)
+    if not links or not all(isinstance(link, str) for link in links.values()):
+        raise ValueError("There is no link.")
+    return links
+
+
+def _step(http: requests.Session, before: Round, may_lack: Collection[str] = ()) -> tuple[Round, list[JsonObject]]:
+    """The next page of each folder that has one, by one request. Folders that ``may_lack`` and do are left out.
+
+    Raises what is wrong with any of them: the same links are good for another try.
+    """
     links, left = dict(before.links), list[str]()
     found: list[JsonObject] = []
     wanted = {name: before.links[name] for name in before.left}
     for name, answer in microsoft.batch(http, wanted, page_size=calls.PAGE_SIZE):
-        if isinstance(answer, ResourceGone) and name in calls.OPTIONAL and not before.pages:
+        if isinstance(answer, ResourceGone) and name in may_lack:
             del links[name]
             continue
         if isinstance(answer, IntegrationError):

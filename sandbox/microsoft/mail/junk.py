@@ -27,7 +27,7 @@ def addressed(owner: str, known: str) -> dict[str, Order]:
         "umlauts": {"from": ["Jürgen Müller", known], "subject": "Größe"},
         "upper_case": {"from": f"{user.upper()}@{domain.upper()}", "subject": "Capitals"},
         "comma": {"from": ["Grant, Gina", known], "subject": "A comma"},
-        "spoofed_name": {"from": [known, "mallory@evil.example"], "subject": "An address as a name"},
+        "spoofed_name": {"from": f'"{known}" <mallory@evil.example>', "subject": "An address as a name"},
         "delegated": {"from": known, "sender": "assistant@pension.example", "subject": "On behalf of"},
         "answer_elsewhere": {"from": known, "reply_to": "desk@pension.example", "subject": "Answer to the desk"},
         "nobody": {"from": None, "subject": "From nobody"},

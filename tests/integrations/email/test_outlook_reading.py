@@ -62,8 +62,7 @@ def test_a_message_without_headers_is_read_by_its_fields() -> None:
         internetMessageId="<7@acme.example>",
         bccRecipients=[who("dora@lp.example", "Dora")],
         toRecipients=[who("bob@lp.example")],
-        **{"from": who("alice@acme.example", "Alice Ash")},
-    )
+    ) | {"from": who("alice@acme.example", "Alice Ash")}
     del sent["internetMessageHeaders"]
     found = read(sent)
 
@@ -100,9 +99,9 @@ def test_what_answers_what_and_what_kind_it_is_are_told() -> None:
 
     assert (found.in_reply_to, found.references, found.automatic) == ("2@a", ("1@a", "2@a"), "auto_reply")
     assert found.labels == ("inbox", "important")
-    assert read(headed(**{"@odata.type": "#microsoft.graph.eventMessageRequest"})).automatic == "invitation"
-    assert read(headed(**{"@odata.type": "#microsoft.graph.eventMessage"})).automatic == "invitation"
-    assert read(headed(**{"@odata.type": "#microsoft.graph.message"})).automatic == ""
+    assert read(headed() | {"@odata.type": "#microsoft.graph.eventMessageRequest"}).automatic == "invitation"
+    assert read(headed() | {"@odata.type": "#microsoft.graph.eventMessage"}).automatic == "invitation"
+    assert read(headed() | {"@odata.type": "#microsoft.graph.message"}).automatic == ""
 
 
 def test_drafts_and_what_lies_where_nobody_is_read_are_gone() -> None:
