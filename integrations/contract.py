@@ -394,7 +394,10 @@ class EventPage:
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Which page to fetch: by ``cursor`` (changes since) or by window (a full round); ``page`` continues either."""
+    """Which page to fetch: by ``cursor`` (changes since) or by window (a full round); ``page`` continues either.
+
+    Beside a cursor the window is what is kept now: whoever tells no changes of all of it raises CursorExpired.
+    """
 
     calendar_id: str
     cursor: str = ""

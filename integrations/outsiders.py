@@ -14,12 +14,16 @@ from relationships.models import CompanyDomain, User
 
 @dataclass(frozen=True)
 class Rules:
-    """What the verdicts on one user's calendar or mailbox depend on. ``colleagues`` are user ids by match key."""
+    """What the verdicts on one user's calendar or mailbox depend on. ``colleagues`` are user ids by match key.
+
+    ``is_mixed``: the company has linked accounts of more than one provider.
+    """
 
     user_id: uuid.UUID | None
     colleagues: Mapping[str, frozenset[uuid.UUID]]
     own_domains: frozenset[str]
     blocked: blocking.Blocked
+    is_mixed: bool = False
     seen: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def is_colleague(self, email: str) -> bool:
@@ -40,10 +44,10 @@ def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
     """Read the rules once per run: who is a colleague, and who is blocked. Five queries."""
     users = list(User.objects.filter(company_id=company_id).values_list("email", "pk"))
     # Whoever linked an account under another address, or writes by an alias, is there known by that one.
-    linked = Integration.objects.exclude(account_address="").values_list("account_address", "user_id")
+    linked = list(Integration.objects.exclude(account_address="").values_list("account_address", "user_id", "provider"))
     aliases = OwnAddress.objects.order_by().values_list("email", "state__integration__user_id")
     colleagues: dict[str, set[uuid.UUID]] = defaultdict(set)
-    for email, user in [*users, *linked, *aliases]:
+    for email, user in [*users, *((email, user) for email, user, _ in linked), *aliases]:
         colleagues[key_of(email)] |= {user} - {None}
     domains = set(CompanyDomain.objects.values_list("domain", flat=True))
     domains |= {domain for email, _ in users if not addresses.is_free_mail(domain := domain_of(email))}
@@ -52,6 +56,7 @@ def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
         colleagues={key: frozenset(ids) for key, ids in colleagues.items()},
         own_domains=frozenset(domains),
         blocked=blocking.find_rules([user_id] if user_id else []),
+        is_mixed=len({provider for _, _, provider in linked}) > 1,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import F
 
 from integrations import outsiders
+from integrations.calendar import twins, uids
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy
 from relationships import matching, touchpoints
@@ -73,7 +74,7 @@ def verdict(copy: EventCopy, rules: outsiders.Rules, known: matching.Known) -> C
 
 def meeting_key(copy: EventCopy, calendar_id: str) -> str:
     """Which real meeting this is a copy of: iCalUID and slot, alike in every colleague's calendar."""
-    identity = copy.ical_uid or f"{calendar_id}/{copy.external_id}"
+    identity = uids.plain(copy.ical_uid) or f"{calendar_id}/{copy.external_id}"
     return hashlib.sha256(f"{identity}|{copy.original_start}".encode()).hexdigest()
 
 
@@ -83,11 +84,14 @@ def record(
     """Make the touchpoints of these meetings what all their copies say together; returns how many meetings there are.
 
     To be called in the transaction that changed the copies. The lock makes two colleagues' syncs take turns, so that
-    the later one sees both copies. What ``known`` says is not asked again.
+    the later one sees both copies. What ``known`` says is not asked again. Where the company's calendars are of several
+    providers, copies that do not share a key are looked for too.
     """
     if not keys:
         return 0
     Company.objects.select_for_update(no_key=True).filter(pk=company_id).values_list("pk").get()
+    if rules.is_mixed:
+        keys = set(keys) | twins.adopt(company_id, keys, rules)
     meetings = _meetings(_guests(company_id, keys), rules, known)
     touchpoints.record_meetings(meetings, gone=set(keys) - {meeting.unique_key for meeting in meetings})
     return len(meetings)

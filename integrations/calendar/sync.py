@@ -83,10 +83,13 @@ def _read_pages(held: runs.Held, rules: outsiders.Rules) -> None:
 
 
 def _request(state: SyncState) -> PageRequest:
-    wanted = PageRequest(calendar_id=state.external_id, page=state.page_cursor)
-    if state.cursor:
-        return replace(wanted, cursor=state.cursor)
-    return replace(wanted, window_start=state.window_start, window_end=state.window_end)
+    return PageRequest(
+        calendar_id=state.external_id,
+        cursor=state.cursor,
+        page=state.page_cursor,
+        window_start=state.window_start,
+        window_end=state.window_end,
+    )
 
 
 def _pages(held: runs.Held, wanted: PageRequest) -> Iterator[EventPage]:
@@ -143,7 +146,8 @@ def _extend_window(held: runs.Held, rules: outsiders.Rules) -> None:
     unannounced = held.unannounced
     try:
         for page in _pages(held, wanted):
-            _store(held, replace(page, next_page="", next_cursor=""), rules)
+            # Of a series it brings the instances between the two ends alone.
+            _store(held, replace(page, next_page="", next_cursor="", whole_series=()), rules)
         runs.change_state(held, window_end=far_end)
     except BaseException:
         state.window_end = old_end
@@ -170,7 +174,7 @@ def _store(held: runs.Held, page: EventPage, rules: outsiders.Rules) -> None:
             changes = _changes(state, differing, rules, known, stored)
             ours |= _write(held, changes)
             keys = _meetings_touched(changes)
-        cancelled = _cancel(state, _taken_back(state, events, ours))
+        cancelled = _cancel(state, _taken_back(state, events, ours) | _left_out(state, page))
         found = meetings.record(state.company_id, keys.union(cancelled.values()), rules, known)
         skipped.update(change.row["verdict"] for change in changes)
         if not state.cursor and state.round_id:
@@ -232,8 +236,12 @@ def _changes(
     changes = {}
     for copy in copies:
         verdict = meetings.verdict(copy, rules, known).value
+        before = stored.get(copy.external_id)
         row = _row(state, copy, verdict, now)
-        changes[copy.external_id] = Change(copy, row, stored.get(copy.external_id))
+        if before and before.meeting_key:
+            # It may be that of a twin in another mailbox, found when the event was new.
+            row["meeting_key"] = before.meeting_key
+        changes[copy.external_id] = Change(copy, row, before)
     return list(changes.values())
 
 
@@ -346,6 +354,16 @@ def _taken_back(state: SyncState, events: Sequence[EventCopy], ours: Mapping[str
     if series:
         found |= set(CalendarEvent.objects.filter(state=state, series_id__among=series).values_list("pk", flat=True))
     return found
+
+
+def _left_out(state: SyncState, page: EventPage) -> set[uuid.UUID]:
+    """Our rows of the series that a page holds whole, which it does not name; also of the event that a series was."""
+    if not page.whole_series:
+        return set()
+    named = {copy.external_id for copy in page.events} | {item.external_id for item in page.unreadable}
+    is_part = Q(series_id__among=page.whole_series) | Q(external_id__among=page.whole_series)
+    rows = CalendarEvent.objects.filter(is_part, state=state, is_cancelled=False)
+    return {pk for pk, external_id in rows.order_by().values_list("pk", "external_id") if external_id not in named}
 
 
 def _cancel(state: SyncState, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
