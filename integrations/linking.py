@@ -95,7 +95,9 @@ def _begun(provider_slug: str, config: ClientConfig, wanted: ConsentWanted) -> B
     try:
         with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
             return provider.begin(config, http, wanted)
-    except Temporary as error:
+    except BadConfig:
+        raise
+    except IntegrationError as error:
         raise _refused(
             service, provider_slug, f"{provider.label} did not answer", str(error), "Nothing was linked. Try again."
         ) from error
