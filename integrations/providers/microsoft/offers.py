@@ -3,8 +3,6 @@
 https://learn.microsoft.com/graph/permissions-reference
 """
 
-from importlib.util import find_spec
-
 from django.conf import settings
 
 from integrations.contract import Scope, Service
@@ -84,10 +82,4 @@ MAIL_WITH_TEXT = Service(
 
 def services() -> tuple[Service, ...]:
     """What this installation offers: mail by the one permission it chose (MICROSOFT_MAIL_SCOPE)."""
-    offered = CALENDAR, MAIL_WITH_TEXT if settings.MICROSOFT_MAIL_SCOPE == "read" else MAIL_BY_HEADERS
-    return tuple(service for service in offered if _is_there(service.adapter))
-
-
-def _is_there(adapter: str) -> bool:
-    spec = find_spec(adapter)
-    return spec is not None and spec.origin is not None
+    return CALENDAR, MAIL_WITH_TEXT if settings.MICROSOFT_MAIL_SCOPE == "read" else MAIL_BY_HEADERS

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from integrations import administrators, cards, grants, jobs, linking
-from integrations.models import AdminRequest, Integration, LinkAttempt
+from integrations.models import AdminRequest, Integration, LinkAttempt, SyncState
 from relationships import tenancy
 from relationships.models import User
 from tests.pretend_google import Google
@@ -115,6 +115,16 @@ class TestConsent:
         assert answer.status_code == 400
         assert "Microsoft did not answer" in answer.content.decode()
         assert not LinkAttempt.unscoped.exists()
+
+    def test_calendar_and_mail_are_two_links_of_one_account(self, microsoft: Microsoft, alice: User) -> None:
+        """Each with its own permission: what one may, the other may not."""
+        both = [microsoft.link(alice, kind) for kind in ("calendar", "email")]
+        both.sort(key=lambda link: link.integration_type)
+
+        assert both[0].external_account_id == both[1].external_account_id
+        asked = [set(link.scopes) - {"openid", "profile", "offline_access"} for link in both]
+        assert asked == [{"Calendars.Read"}, {"Mail.ReadBasic"}]
+        assert SyncState.unscoped.filter(integration__in=both, is_chosen=True).count() == 2
 
     def test_both_providers_link_in_one_world(
         self, google: Google, microsoft: Microsoft, link: Callable[..., Integration], alice: User, as_alice: Client
