@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 import sys
+from bisect import bisect_right
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks.mail_pages import APART, CONTACTS, OWNER, known_addresses, messa
 
 ROOT = "https://graph.microsoft.com/v1.0"
 FOLDER = re.compile(r"/me/mailFolders/(\w+)(/messages)?(/delta)?$")
-FOLDERS = ("inbox", "sentitems", "archive")
+BEFORE = re.compile(r"receivedDateTime lt (\S+)")
 PAGE = 500
 MOST_FILTERED = 5_000
 JSON = b"application/json; charset=utf-8"
@@ -114,7 +115,7 @@ class Server(mail_pages.Server):
     def listed(self, folder: str, asked: dict[str, list[str]], is_delta: bool) -> bytes:
         """A page of a folder's list or changes: all of them at first, then none."""
         start = int(asked.get("$skip", ["0"])[0])
-        held = self.held[folder][:MOST_FILTERED] if is_delta else self.held[folder]
+        held = self.held[folder][:MOST_FILTERED] if is_delta else self.before(folder, asked)
         page = [] if "$deltatoken" in asked else held[start : start + PAGE]
         end = start + PAGE
         here = f"{ROOT}/me/mailFolders/{folder}/messages{'/delta' if is_delta else ''}"
@@ -124,6 +125,14 @@ class Server(mail_pages.Server):
         elif is_delta:
             answer["@odata.deltaLink"] = f"{here}?$deltatoken=1"
         return json.dumps(answer).encode()
+
+    def before(self, folder: str, asked: dict[str, list[str]]) -> list[int]:
+        """The messages of a folder that came before the time a filter names."""
+        found = BEFORE.search(asked.get("$filter", [""])[0])
+        if found is None:
+            return self.held[folder]
+        until = datetime.fromisoformat(found[1]).timestamp()
+        return self.held[folder][bisect_right(self.held[folder], -until, key=lambda index: -self.at(index)) :]
 
     def batch(self, body: bytes) -> bytes:
         """The answers in the order of the requests, put together from prepared pieces."""

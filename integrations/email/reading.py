@@ -43,6 +43,7 @@ class Stored(NamedTuple):
     pk: uuid.UUID
     unique_key: str
     verdict: str
+    is_sent: bool
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def _settled(rows: Mapping[str, MailToRead], batch: MailBatch, read: Collection[
 def _stored(state: SyncState, external_ids: Collection[str]) -> dict[str, Stored]:
     """What we hold of these messages, by their ids at the provider."""
     rows = EmailMessage.objects.filter(state=state, external_id__among=external_ids).order_by()
-    return {row[0]: Stored(*row[1:]) for row in rows.values_list("external_id", "pk", "unique_key", "verdict")}
+    return {row[0]: Stored(*row[1:]) for row in rows.values_list("external_id", *Stored._fields)}
 
 
 def _write(
@@ -220,7 +221,8 @@ def _write(
             "thread_key": thread_keys[copy.external_id],
             "subject": copy.subject,
             "sent_at": copy.sent_at,
-            "is_sent": copy.is_sent,
+            # What was sent stays so, also where it is filed among other mail.
+            "is_sent": copy.is_sent or (copy.external_id in before and before[copy.external_id].is_sent),
             "labels": list(copy.labels),
             "automatic": copy.automatic,
             "verdict": str(judged[copy.external_id]),

@@ -7,8 +7,8 @@ https://learn.microsoft.com/graph/api/user-list-messages
 """
 
 import json
-from collections.abc import Collection, Iterator
-from datetime import UTC
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import requests
 
@@ -19,45 +19,66 @@ from integrations.errors import ResourceGone, Temporary, Unreadable
 from integrations.providers import microsoft
 from relationships import addresses
 
-SELECT = "conversationId,from,sender,toRecipients,ccRecipients,isDraft"
+SELECT = "receivedDateTime,conversationId,from,sender,toRecipients,ccRecipients,isDraft"
+SECOND = timedelta(seconds=1)
 
 
 def page(http: requests.Session, query: MailQuery) -> MailListing:
     """A page of the ids that match. ``query.page`` names the folder, and where its list goes on."""
-    folder, link = _place(query.page)
+    folder, place = _place(query.page)
+    link = place if place.startswith("https://") else _first(folder, query.since, place)
     try:
-        answer = microsoft.graph(http, "GET", link or _first(folder, query))
+        answer = microsoft.graph(http, "GET", link)
     except ResourceGone as error:
         if folder not in calls.OPTIONAL:
             raise Temporary("Microsoft did not find a folder that every mailbox has.") from error
         return MailListing((), _after(folder))
-    people, firms = frozenset(query.addresses), frozenset(query.domains)
-    found = tuple(_matching(calls.items(answer), people, firms))
+    items = calls.items(answer)
+    found = tuple(_matching(items, frozenset(query.addresses), frozenset(query.domains)))
     further = calls.link(answer, "nextLink")
-    if further and further == link:
+    if not further:
+        return MailListing(found, _after(folder))
+    if further == link:
         raise Temporary("Microsoft's list does not end.")
-    return MailListing(found, json.dumps([folder, further]) if further else _after(folder))
+    return MailListing(found, json.dumps([folder, _until(items) or further]))
 
 
 def _place(token: str) -> tuple[str, str]:
-    """The folder to list, and the link of its next page. A place of an unknown form is the beginning."""
+    """The folder to list, and where: a link, or before which time. One of an unknown form is the beginning."""
     try:
-        folder, link = json.loads(token) if token else (calls.FOLDERS[0], "")
+        folder, place = json.loads(token) if token else (calls.FOLDERS[0], "")
     except calls.ODD:
         return calls.FOLDERS[0], ""
-    return str(folder), str(link)
+    return str(folder), str(place)
 
 
-def _first(folder: str, query: MailQuery) -> str:
+def _first(folder: str, since: datetime, until: str) -> str:
     """What is sorted by must lead the filter, or Graph finds it too complex."""
-    when = query.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    wanted = [f"receivedDateTime ge {_written(since)}", *([f"receivedDateTime lt {until}"] if until else [])]
     return calls.address(
         f"/me/mailFolders/{folder}/messages",
-        filter=f"receivedDateTime ge {when}",
+        filter=" and ".join(wanted),
         orderby="receivedDateTime desc",
         select=SELECT,
         top=str(calls.PAGE_SIZE),
     )
+
+
+def _until(items: Sequence[JsonObject]) -> str:
+    """Where the next page begins: with the second of the last message here, which may hold more of them. Empty where
+    that leads no further, since all came within that second.
+
+    Graph's own link counts how many messages to leave out: where some are deleted meanwhile, as many would be missed.
+    """
+    try:
+        first, last = (datetime.fromisoformat(items[place]["receivedDateTime"]) for place in (0, -1))
+        return _written(last + SECOND) if last + SECOND <= first else ""
+    except (*calls.ODD, IndexError):
+        return ""
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _after(folder: str) -> str:

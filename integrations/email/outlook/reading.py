@@ -142,8 +142,8 @@ def _message(external_id: str, item: JsonObject, places: Mapping[str, str]) -> M
         in_reply_to=headers.in_reply_to(named),
         references=headers.references(named),
         subject=headers.cleaned(str(item.get("subject") or ""))[: headers.MAX_SUBJECT],
-        # Whom a blind copy went to is known to its sender alone.
-        parties=tuple(party for party in parties(item) if is_sent or party.role != "bcc"),
+        # Whom a blind copy went to is known to its sender alone, whose copy has no headers, wherever it was moved.
+        parties=tuple(party for party in parties(item) if is_sent or not named or party.role != "bcc"),
         is_sent=is_sent,
         labels=tuple(label for label in labels if label),
         automatic="invitation" if _is_about_meeting(item) else headers.automatic(named),

@@ -267,6 +267,17 @@ def test_changes_deletions_moves_and_drafts(box: Box, state: SyncState, run_jobs
     assert not MailToRead.objects.exists()
 
 
+def test_sent_mail_that_is_filed_stays_sent(box: Box, state: SyncState, run_jobs: RunJobs, noon: Noon) -> None:
+    (one,) = box.put(ALICE, {"from": ALICE, "to": "ben@oak.example", "bcc": LP, "subject": "Filed"})
+    sync(state, run_jobs, noon)
+    before = Touchpoint.objects.get()
+    box.move(ALICE, one, "archive")
+    sync(state, run_jobs, noon)
+    assert EmailMessage.objects.get().is_sent
+    after = Touchpoint.objects.get()
+    assert (after.is_outgoing, after.answerers, after.guests) == (True, before.answerers, before.guests)
+
+
 def test_what_is_not_stored_costs_nothing_when_it_goes(
     box: Box, state: SyncState, run_jobs: RunJobs, noon: Noon
 ) -> None:

@@ -198,6 +198,23 @@ def test_folders_are_listed_one_after_the_other() -> None:
     assert "subject" not in asked_for["$select"][0]
 
 
+def test_a_list_goes_on_by_time_so_that_what_is_deleted_meanwhile_shifts_nothing() -> None:
+    further = f"{ROOT}/inbox/messages?$skip=2"
+    times = ["2026-10-05T10:00:09Z", "2026-10-05T10:00:07Z"]
+    canned = Canned(
+        (200, {"value": [headed("1", receivedDateTime=one) for one in times], "@odata.nextLink": further}),
+        (200, {"value": [headed("2", receivedDateTime=times[1])] * 2, "@odata.nextLink": further}),
+        (200, {"value": [], "@odata.nextLink": further}),
+    )
+    token = outlook.listing(canned.session, "me", query()).next_page
+    token = outlook.listing(canned.session, "me", query(page=token)).next_page
+    assert canned.query(1)["$filter"] == [
+        "receivedDateTime ge 2026-08-01T00:00:00Z and receivedDateTime lt 2026-10-05T10:00:08Z"
+    ]
+    # All came within one second: there only Graph's own link leads on.
+    assert json.loads(token) == ["inbox", further]
+
+
 @pytest.mark.parametrize(
     ("item", "is_found"),
     [
