@@ -15,16 +15,18 @@ from django.utils import timezone
 from integrations.calendar.models import CalendarEvent
 from integrations.email.models import EmailMessage
 from integrations.models import Integration, SyncRun
-from lpxgp import demo_mailboxes, demo_stage, demo_world, schedules
+from lpxgp import demo_mailboxes, demo_outlook, demo_stage, demo_world, schedules
 from lpxgp.demo_browser import Browser, form_to, form_with
 from lpxgp.demo_stage import Stage, Stuck
+from lpxgp.demo_world import Cast
 from relationships import demo as seed
 from relationships import demo_names, tenancy
 from relationships.management.commands.seed_demo import DEFAULT_PASSWORD
 from relationships.models import Company, FollowUp, Fund, Touchpoint, User
 
 WEB_PORT, SANDBOX_PORT = 8000, 9400
-LINKED = ("calendar", "email")
+GOOGLE, OUTLOOK = "google", "microsoft"
+KINDS = ("calendar", "email")
 CONNECTIONS = "/accounts/3rdparty/"
 SETTINGS = "/settings/integrations/"
 
@@ -51,17 +53,18 @@ def run() -> int:
         say("Starting sandbox, web server and worker")
         with stage.open():
             company, anna = people()
-            load_world(stage, company, anna)
-            for kind in LINKED:
-                if not Integration.unscoped.filter(user=anna, provider="google", integration_type=kind).exists():
-                    say(f"Linking Anna's Google {kind} through the sandbox's consent page")
-                    browser = sign_in(stage, anna)
-                    link(browser, stage, anna, kind)
+            priya = company.users.get(email=load_world(stage, company, anna).outlook_user.email)
+            linked = [(user, provider, kind) for user, provider in ((anna, GOOGLE), (priya, OUTLOOK)) for kind in KINDS]
+            for user, provider, kind in linked:
+                if not Integration.unscoped.filter(user=user, provider=provider, integration_type=kind).exists():
+                    say(f"Linking {user.get_short_name()}'s {provider} {kind} through the sandbox's consent page")
+                    browser = sign_in(stage, user)
+                    link(browser, stage, user, provider, kind)
                     if kind == "email":
-                        start_reading(browser, stage, anna)
+                        start_reading(browser, stage, user)
             if not SocialAccount.objects.filter(user=anna, provider="microsoft").exists():
                 connect_microsoft(sign_in(stage, anna), stage, anna)
-            stage.wait(lambda: all(first_sync_is_done(anna, kind) for kind in LINKED), 120, "the first syncs")
+            stage.wait(lambda: all(first_sync_is_done(user, kind) for user, _, kind in linked), 120, "the first syncs")
             introduce(stage, company, anna, time.monotonic() - began)
             while True:
                 stage.check()
@@ -93,8 +96,8 @@ def password() -> str:
     return os.environ.get("DEMO_PASSWORD") or DEFAULT_PASSWORD
 
 
-def load_world(stage: Stage, company: Company, anna: User) -> None:
-    """Give the colleagues Google accounts and their meetings; those that are there already stay as they are.
+def load_world(stage: Stage, company: Company, anna: User) -> Cast:
+    """Give the colleagues accounts, meetings and mail, at Google or in Outlook; what is there already stays as it is.
 
     The meeting that is about to begin is new each time.
     """
@@ -102,7 +105,8 @@ def load_world(stage: Stage, company: Company, anna: User) -> None:
         cast = demo_world.cast_of(company, anna.email, Fund.objects.order_by("-vintage")[0].name)
     for colleague in cast.colleagues:
         person = {"email": colleague.email, "name": colleague.name, "timeZone": cast.time_zone}
-        stage.control("google/accounts", **person, hd=colleague.email.partition("@")[2])
+        if colleague != cast.outlook_user:
+            stage.control("google/accounts", **person, hd=colleague.email.partition("@")[2])
         stage.control("microsoft/accounts", upn=colleague.email, name=colleague.name)
     mail_pushes = f"{stage.web}/webhooks/email-received/google"
     stage.control(
@@ -113,11 +117,25 @@ def load_world(stage: Stage, company: Company, anna: User) -> None:
     stage.control("microsoft/accounts", upn="eve@elsewhere.example", name="Eve Impostor", mail=anna.email)
     listing = f"{stage.sandbox}/control/google/events"
     if not demo_stage.local().get(listing, params={"calendar": anna.email}, timeout=30).json()["events"]:
-        for calendar, events in demo_world.by_calendar(cast, timezone.now()).items():
-            stage.control("google/events", calendar=calendar, events=events, silent=True)
-        for account, mails in demo_mailboxes.by_mailbox(cast, timezone.now()).items():
-            stage.control("google/mail", account=account, messages=mails, silent=True)
+        fill(stage, cast)
     stage.control("google/events", calendar=anna.email, events=[demo_world.next_one(cast, timezone.now())])
+    return cast
+
+
+def fill(stage: Stage, cast: Cast) -> None:
+    """Put four months of meetings and mail into the colleagues' accounts, of which nobody is told."""
+    now, priya = timezone.now(), cast.outlook_user
+    calendars = demo_world.by_calendar(cast, now)
+    in_outlook = demo_outlook.moved_over(calendars, priya)
+    stage.control("microsoft/events", account=priya.email, events=in_outlook, silent=True)
+    for calendar, events in calendars.items():
+        stage.control("google/events", calendar=calendar, events=events, silent=True)
+    boxes = demo_mailboxes.by_mailbox(cast, now)
+    in_outlook = list(demo_outlook.outlook_mails([mail for mails in boxes.values() for mail in mails], priya))
+    stage.control("microsoft/messages", account=priya.email, messages=in_outlook, silent=True)
+    del boxes[priya.email]
+    for account, mails in boxes.items():
+        stage.control("google/mail", account=account, messages=mails, silent=True)
 
 
 def sign_in(stage: Stage, user: User) -> Browser:
@@ -129,12 +147,12 @@ def sign_in(stage: Stage, user: User) -> Browser:
     return browser
 
 
-def link(browser: Browser, stage: Stage, user: User, kind: str) -> None:
-    """From the settings page over the consent page and back, as a person would. ``kind`` is one of LINKED.
+def link(browser: Browser, stage: Stage, user: User, provider: str, kind: str) -> None:
+    """From the settings page over the consent page and back, as a person would. ``kind`` is one of KINDS.
 
     Raises Stuck.
     """
-    start = browser.get(f"{stage.web}/oauth/start/google/{kind}")
+    start = browser.get(f"{stage.web}/oauth/start/{provider}/{kind}")
     consent = browser.submit(start, form_to(start, ""))
     form = form_with(consent, "decision", "allow")
     back = browser.submit(consent, form, account=user.email, decision="allow")
@@ -188,7 +206,8 @@ Try this
   - Who owes whom: the answers that are due, with how long each side usually takes.
   - Integrations: what was read, which meetings were left out, and why.
   - Sign in as a colleague ({", ".join(other.email for other in colleagues(company, anna))})
-    and connect a calendar yourself, in the browser.
+    and connect a calendar yourself, in the browser. Priya's is Outlook, and linked already: a meeting that Anna and
+    Priya both have is one meeting, whichever calendar it came from.
   - Sign out, and continue with Google as any colleague, or with Microsoft as Anna, who has connected it.
     Strangers are refused, and told what to do; so is an impostor who claims Anna's address.
   - Cancel the next meeting "at Google" and watch it leave the page within seconds:

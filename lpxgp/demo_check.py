@@ -10,11 +10,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import requests
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from integrations.calendar.models import CalendarEvent
@@ -72,6 +73,9 @@ class Check:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._company, self._anna = demo.people()
+        self._priya = self._company.users.get(
+            email=demo.load_world(stage, self._company, self._anna).outlook_user.email
+        )
         self._rejected = 0
 
     def play(self) -> None:
@@ -79,6 +83,7 @@ class Check:
         steps: tuple[Callable[[], None], ...] = (
             self.link_and_sync,
             self.link_mail,
+            self.link_outlook,
             self.open_channels,
             self.follow_changes,
             self.reject_forgeries,
@@ -87,9 +92,10 @@ class Check:
             self.lose_the_cursor,
             self.follow_mail,
             self.lose_mail_history,
+            self.follow_outlook,
+            self.lose_outlooks_cursors,
             self.make_a_brief,
         )
-        demo.load_world(self._stage, self._company, self._anna)
         for step in steps:
             name = step.__name__.replace("_", " ")
             began = time.monotonic()
@@ -101,28 +107,32 @@ class Check:
 
     def link_and_sync(self) -> None:
         """Sign in, consent, and see the meetings of the first sync."""
-        demo.link(demo.sign_in(self._stage, self._anna), self._stage, self._anna, "calendar")
-        self._stage.wait(lambda: demo.first_sync_is_done(self._anna, "calendar"), SYNCED_WITHIN, "the first sync")
+        self._link(self._anna, demo.GOOGLE, "calendar")
         if not self._meetings().exists():
             raise Stuck("The first sync found no meeting.")
 
     def link_mail(self) -> None:
         """The mailbox is a grant of its own; see the plan, begin, see who wrote to whom and who owes an answer."""
-        browser = demo.sign_in(self._stage, self._anna)
-        demo.link(browser, self._stage, self._anna, "email")
-        demo.start_reading(browser, self._stage, self._anna)
-        self._stage.wait(
-            lambda: demo.first_sync_is_done(self._anna, "email"), SYNCED_WITHIN, "the mailbox's first sync"
-        )
+        self._link(self._anna, demo.GOOGLE, "email")
         if not self._mails().exists() or not self._owed().exists():
             raise Stuck("The first sync found no mail, or nobody who owes an answer.")
 
+    def link_outlook(self) -> None:
+        """A colleague uses Outlook: two more grants. What she and Anna both have is one meeting."""
+        for kind in demo.KINDS:
+            self._link(self._priya, demo.OUTLOOK, kind)
+        if not self._meetings().filter(users=self._anna).filter(users=self._priya).exists():
+            raise Stuck("No meeting is both Anna's and Priya's.")
+        same = self._meetings().values("title", "occurred_at").annotate(number=Count("pk")).filter(number__gt=1)
+        if same.exists():
+            raise Stuck(f"A meeting stands there twice: {same[0]['title']}.")
+
     def open_channels(self) -> None:
         """Pushes come, once the provider has promised them and we have taken its first messages."""
-        live = Channel.unscoped.filter(integration__user=self._anna, state=Channel.State.LIVE)
-        for kind in demo.LINKED:
-            mine = live.filter(integration__integration_type=kind)
-            self._stage.wait(mine.exists, SYNCED_WITHIN, f"a live push channel of the {kind}")
+        live = Channel.unscoped.filter(state=Channel.State.LIVE)
+        for user, kind in product((self._anna, self._priya), demo.KINDS):
+            mine = live.filter(integration__user=user, integration__integration_type=kind)
+            self._stage.wait(mine.exists, SYNCED_WITHIN, f"a live push channel of the {kind} of {user}")
         for webhook_type in ("calendar-event", "email-received"):
             first = Delivery.objects.filter(webhook_type=webhook_type)
             self._stage.wait(first.exists, SYNCED_WITHIN, f"the first {webhook_type}")
@@ -168,6 +178,11 @@ class Check:
             headers = {"Authorization": authorization}
             self._refused(
                 demo_stage.local().post(f"{self._stage.web}{MAIL_WEBHOOK}", json=unsigned, headers=headers, timeout=10)
+            )
+        forged = {"value": [{"subscriptionId": "x", "clientState": "forged", "changeType": "updated", "resource": "x"}]}
+        for webhook_type in ("calendar-event", "email-received"):
+            self._refused(
+                demo_stage.local().post(f"{self._stage.web}/webhooks/{webhook_type}", json=forged, timeout=10)
             )
         if Delivery.objects.count() != before:
             raise Stuck("A forged push was stored.")
@@ -253,6 +268,40 @@ class Check:
         self._stage.wait(found.exists, SYNCED_WITHIN, "the mail of the gap")
         self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
 
+    def follow_outlook(self) -> None:
+        """In Outlook a meeting is made and moved, and a mail arrives: all are here within seconds, by notifications."""
+        start = (timezone.now() + timedelta(days=2)).replace(microsecond=0)
+        guest = {"emailAddress": {"address": self._mails().latest("occurred_at").guests[0]["email"]}}
+        event = {"subject": "A meeting in Outlook", "attendees": [guest], **graph_span(start)}
+        ids = self._stage.control("microsoft/events", account=self._priya.email, events=[event])["ids"]
+        made = self._meetings().filter(title="A meeting in Outlook", users=self._priya)
+        self._stage.wait(made.filter(occurred_at=start).exists, SYNCED_WITHIN, "the meeting made in Outlook")
+        later = start + timedelta(hours=1)
+        changes = {"account": self._priya.email, "id": ids[0], "changes": graph_span(later)}
+        self._stage.control("microsoft/events/change", **changes)
+        self._stage.wait(made.filter(occurred_at=later).exists, SYNCED_WITHIN, "the meeting that moved in Outlook")
+        self._receive_in_outlook("An answer for Priya")
+
+    def lose_outlooks_cursors(self) -> None:
+        """Graph forgets where we stopped: calendar and mailbox are read again, and the mail of the gap is found."""
+        self._stage.control("microsoft/cursors/expire", account=self._priya.email)
+        self._stage.control("microsoft/cursors/expire_mail", account=self._priya.email)
+        self._stage.control("microsoft/notify", account=self._priya.email, kind="events", ids=["x"], change="updated")
+        self._receive_in_outlook("While Priya was away")
+        full = SyncRun.unscoped.filter(kind=SyncRun.Kind.FULL, outcome=SyncRun.Outcome.DONE)
+        for kind in demo.KINDS:
+            mine = full.filter(state__integration__user=self._priya, state__integration__integration_type=kind)
+            self._stage.wait(mine.exists, SYNCED_WITHIN, f"a full round of Outlook's {kind}")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
+
+    def _receive_in_outlook(self, subject: str) -> None:
+        contact = self._mails().filter(users=self._priya).latest("occurred_at").guests[0]["email"]
+        mail = {"from": contact, "to": [self._priya.email], "subject": subject}
+        self._stage.control("microsoft/messages", account=self._priya.email, messages=[mail])
+        arrived = EmailMessage.unscoped.filter(company=self._company, subject=subject)
+        self._stage.wait(arrived.exists, SYNCED_WITHIN, f"the mail “{subject}”")
+        self._stage.wait(self._inbox_is_settled, SYNCED_WITHIN, "the deliveries to be done")
+
     def make_a_brief(self) -> None:
         """The meeting within the hour gets its brief from the sweep."""
         briefs = Brief.unscoped.filter(company=self._company)
@@ -276,6 +325,14 @@ class Check:
                 "rejected": self._rejected,
             },
         }
+
+    def _link(self, user: User, provider: str, kind: str) -> None:
+        """Consent, begin to read where a plan asks for it, and wait for the first sync."""
+        browser = demo.sign_in(self._stage, user)
+        demo.link(browser, self._stage, user, provider, kind)
+        if kind == "email":
+            demo.start_reading(browser, self._stage, user)
+        self._stage.wait(lambda: demo.first_sync_is_done(user, kind), SYNCED_WITHIN, f"the first sync of the {kind}")
 
     def _meetings(self) -> QuerySet[Touchpoint]:
         """What the calendars gave; the seeded calls are no part of it."""
@@ -310,7 +367,13 @@ class Check:
         return not open_ones.exists()
 
 
-def span(start: datetime) -> dict[str, object]:
+def span(start: datetime) -> dict[str, dict[str, str]]:
     """Start and end of a half-hour meeting, as Google says it."""
     times = {"start": start, "end": start + timedelta(minutes=30)}
     return {name: {"dateTime": moment.isoformat(timespec="seconds")} for name, moment in times.items()}
+
+
+def graph_span(start: datetime) -> dict[str, dict[str, str]]:
+    """The same as Graph says it: without an offset, in a zone beside it."""
+    bare = start.astimezone(UTC).replace(tzinfo=None)
+    return {name: moment | {"timeZone": "UTC"} for name, moment in span(bare).items()}

@@ -58,7 +58,7 @@ class Mailboxes:
     def _talk(self, number: int) -> Iterator[Mail]:
         """Two to six mails to and fro, at the firm's own pace, that ended weeks ago."""
         contact = self._cast.contacts[number * 3 % len(self._cast.contacts)]
-        writer = self._random.choice((self.me, self.me, *self._others[:1]))
+        writer = self._random.choice((self.me, self.me, *self._others[:2]))
         pace = timedelta(hours=self._random.choice((5, 9, 26, 50)))
         at = self._now - timedelta(days=self._random.randint(35, DAYS_BACK), hours=self._random.randint(0, 8))
         yield from self._exchange(f"talk {number}", contact, writer, at, pace, self._random.randint(2, 6))

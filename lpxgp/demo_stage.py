@@ -65,6 +65,8 @@ def enter(command: str, folder: Path, web_port: int, sandbox_port: int) -> None:
         "GOOGLE_PUBSUB_SERVICE_ACCOUNT": PUSH_ACCOUNT,
         "GOOGLE_SIGNIN_CLIENT_ID": "demo-sign-in.apps.googleusercontent.com",
         "GOOGLE_SIGNIN_CLIENT_SECRET": "demo-secret",
+        "MICROSOFT_CLIENT_ID": "demo",
+        "MICROSOFT_CLIENT_SECRET": "demo-secret",
         "MICROSOFT_SIGNIN_CLIENT_ID": "demo-sign-in",
         "MICROSOFT_SIGNIN_CLIENT_SECRET": "demo-secret",
         FOLDER: str(folder),

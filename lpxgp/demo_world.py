@@ -46,12 +46,16 @@ class Contact:
 
 @dataclass(frozen=True)
 class Cast:
-    """Who plays: the first colleague is the one the demo logs in as."""
+    """Who plays: the first colleague is the one the demo logs in as. All of them use Google, but for the third."""
 
     colleagues: tuple[Colleague, ...]
     contacts: tuple[Contact, ...]
     fund: str
     time_zone: str
+
+    @property
+    def outlook_user(self) -> Colleague:
+        return self.colleagues[2]
 
 
 def cast_of(company: Company, first_email: str, fund: str) -> Cast:
