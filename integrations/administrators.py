@@ -143,7 +143,8 @@ def returned(provider_slug: str, answer: Mapping[str, str]) -> str:
 def tell_allowed() -> int:
     """Mail each member whose administrator said yes, once; returns how many were told. May run twice, or be killed."""
     told = 0
-    for row in AdminRequest.unscoped.filter(granted_at__isnull=False, told_at=None).select_related("user"):
+    waiting = AdminRequest.unscoped.filter(granted_at__isnull=False, told_at=None, user__is_active=True)
+    for row in waiting.select_related("user"):
         if AdminRequest.unscoped.filter(pk=row.pk, told_at=None).update(told_at=timezone.now()) != 1:
             continue
         try:

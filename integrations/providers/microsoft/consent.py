@@ -58,7 +58,8 @@ class Login:
         answer = _answered(self.http.get(url, **options))
         if not answer.ok:
             raise BadConfig(f"Microsoft does not know the organization {settings.MICROSOFT_TENANT} (MICROSOFT_TENANT).")
-        self._known[url] = time.monotonic() + DISCOVERY_SECONDS, answer
+        if _is_configuration(answer):
+            self._known[url] = time.monotonic() + DISCOVERY_SECONDS, answer
         return answer
 
     def post(self, url: str, **options: Any) -> requests.Response:
@@ -76,6 +77,14 @@ def _answered(answer: requests.Response) -> requests.Response:
     if answer.status_code >= 500:
         raise Temporary("Microsoft's token service has trouble of its own.", outbound.retry_after(answer.headers))
     return answer
+
+
+def _is_configuration(answer: requests.Response) -> bool:
+    """Whether it may be kept for a day: not what a proxy put in its place."""
+    try:
+        return "token_endpoint" in answer.json()
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 class Consent:

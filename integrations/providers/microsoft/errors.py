@@ -98,6 +98,9 @@ BY_STATUS: dict[int, Meaning] = {
     509: (RateLimited, "The amount of data that Microsoft allows for this mailbox is used up for now."),
 }
 
+MAX_CLAIMS = 4000
+"""So long may it be: more would not fit into an address."""
+
 MAX_DEPTH = 10
 """So deep do we look for a code inside a code."""
 
@@ -203,8 +206,18 @@ def token_error(reply: Mapping[str, Any]) -> IntegrationError:
     log.info("microsoft.token_error", error=name, numbers=_numbers(reply), trace_id=str(reply.get("trace_id", ""))[:80])
     words = next(iter(hints), "") or WORDS_BY_SUBERROR.get(str(reply.get("suberror", "")), "") or words
     if issubclass(kind, NeedsReconnect):
-        return NeedsReconnect(words, claims=str(reply.get("claims") or ""))
+        return NeedsReconnect(words, claims=_claims(reply))
     return kind(words)
+
+
+def _claims(reply: Mapping[str, Any]) -> str:
+    """What Microsoft demands of the next consent: a JSON object, which goes into that consent's address."""
+    claims = str(reply.get("claims") or "")
+    try:
+        is_object = isinstance(json.loads(claims), dict)
+    except (ValueError, RecursionError):
+        return ""
+    return claims if is_object and len(claims) <= MAX_CLAIMS else ""
 
 
 def _numbers(reply: Mapping[str, Any]) -> list[int]:

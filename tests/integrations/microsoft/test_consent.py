@@ -218,8 +218,9 @@ def test_a_busy_token_service_is_asked_again_later(
     assert refreshed(http, granted.refresh_token or "").access_token
 
 
-def test_a_busy_discovery_is_trouble_for_now(microsoft: Microsoft, http: requests.Session) -> None:
-    microsoft.fault("microsoft.discovery", "error_503")
+@pytest.mark.parametrize("kind", ["error_503", "html_200", "malformed_json", "half_page"])
+def test_a_broken_discovery_is_trouble_for_now(microsoft: Microsoft, http: requests.Session, kind: str) -> None:
+    microsoft.fault("microsoft.discovery", kind)
 
     with pytest.raises(Temporary):
         begun(http)

@@ -150,6 +150,14 @@ class TestTokenService:
         """Microsoft asks not to branch on numbers: they only choose words."""
         assert type(errors.token_error({"error": "temporarily_unavailable", "error_codes": [50173]})) is Temporary
 
+    @pytest.mark.parametrize("claims", ["", "{", "[]", '"x"', 5, None, "[" * 100_000, json.dumps({"x": "y" * 4000})])
+    def test_a_demand_that_is_none_is_forgotten(self, claims: Any) -> None:
+        """It would spoil the address of the next consent."""
+        found = errors.token_error({"error": "interaction_required", "claims": claims})
+
+        assert isinstance(found, NeedsReconnect)
+        assert found.claims == ""
+
     def test_an_expired_secret_is_named(self) -> None:
         found = errors.token_error({"error": "invalid_client", "error_codes": [7000222]})
 
