@@ -35,7 +35,7 @@ NAMES = (
     "delete_data", "login", "password", "email", "action", "key", "uid", "action_add", "action_primary", "csrf",
     "app_label", "model_name", "field_name", "_to_field", "_popup", "_changelist_filters", "_selected_action",
     "select_across", "status", "name", "title", "company", "provider", "credential", "scope", "redirect_uri",
-    "session",
+    "session", "validationToken", "signed",
 )  # fmt: skip
 """Parameters and form fields that some view or other reads."""
 
@@ -147,6 +147,54 @@ HEADERS: tuple[dict[str, str], ...] = (
 )
 
 
+QUESTIONS = (
+    *VALUES,
+    "%3Cscript%3Ealert(document.domain)%3C/script%3E",
+    "%3C!DOCTYPE%20html%3E%3Cimg%20src=x%20onerror=alert(1)%3E",
+    "%3Csvg%20xmlns=%22http://www.w3.org/2000/svg%22%20onload=%22alert(1)%22/%3E",
+    "<script>alert(1)</script>",
+    "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
+    "%0d%0aContent-Type:%20text/html%0d%0a%0d%0a%3Cscript%3E",
+    "%0aSet-Cookie:%20sessionid=1",
+    "%1b%5b2J",
+    "a" * 1_000,
+    "a" * 1_001,
+    "a" * 60_000,
+    "%25" * 20_000,
+    "a&validationToken=b",
+    "a;validationToken=b",
+    "a&" + "&".join(f"p{number}=1" for number in range(2000)),
+    "a%26validationToken%3Db",
+    "%EF%BB%BF%3Cscript%3E",
+    "%u003Cscript%u003E",
+)
+"""What an address is asked to send back, by anybody."""
+
+DEEP = b'{"value": [{"subscriptionId": "1", "clientState": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_000 + b"}]}"
+NOTICES = (
+    b'{"value": []}',
+    b'{"value": [{"subscriptionId": "1"}]}',
+    b'{"value": [{"subscriptionId": "1", "clientState": "a.b.c.d"}]}',
+    b'{"value": [{"subscriptionId": "1", "clientState": "\\u0000.\\ud800"}]}',
+    b'{"value": [{"subscriptionId": "1", "clientState": ["a.b"]}]}',
+    b'{"value": [{"subscriptionId": "1", "clientState": "a.b", "clientState": null}]}',
+    b'{"value": {"subscriptionId": "1"}}',
+    b'{"value": "subscriptionId", "subscriptionId": 1}',
+    b'["subscriptionId"]',
+    b'"subscriptionId"',
+    b'{"value": [NaN], "subscriptionId": 1}',
+    b'{"value": [' + b"9" * 5000 + b'], "subscriptionId": 1}',
+    b'{"value": [{"subscriptionId": "\xff\xfe"}]}',
+    b'\xff\xfe"subscriptionId"',
+    b'{"value": [{"subscriptionId": "1", "clientState": "' + b"." * 100_000 + b'"}]}',
+    b'{"value": [' + b'{"subscriptionId":"1","clientState":"a.b"},' * 20_000 + b"{}]}",
+    b'{"value": [{"subscriptionId": "1", "clientState": "' + b"\\u0041" * 10_000 + b'.x"}]}',
+    b'{"subscriptionId": ' + b"[" * 100_000,
+    DEEP,
+)
+"""Notifications that nobody sent."""
+
+
 def by_method(path: str) -> Iterator[Attack]:
     """Methods the address was not made for."""
     for method in METHODS:
@@ -174,6 +222,20 @@ def by_header(path: str) -> Iterator[Attack]:
         yield Attack(path, method="POST", body=b"text=a", content_type=FORM, headers=headers)
 
 
+def by_question(path: str) -> Iterator[Attack]:
+    """Asks an address to send something back, as a provider that wants to know whose it is."""
+    for question in QUESTIONS:
+        yield Attack(path, f"validationToken={question}", method="POST", content_type="text/plain; charset=utf-8")
+        yield Attack(path, f"a=b&validationToken={question}", method="POST", body=b"<script>", content_type=JSON)
+
+
+def by_notice(path: str) -> Iterator[Attack]:
+    """Notifications that prove nothing."""
+    for notice in NOTICES:
+        yield Attack(path, method="POST", body=notice, content_type=JSON)
+        yield Attack(path, "validationtoken=a", method="POST", body=notice, content_type="text/plain")
+
+
 def by_path(path: str) -> Iterator[Attack]:
     """What is no path."""
     for ending in (NUL, NO_UTF8, SURROGATE, quote("\u202e"), "a" * 5000, "%2e%2e/", "//", ";a=b"):
@@ -183,7 +245,7 @@ def by_path(path: str) -> Iterator[Attack]:
 
 def everything(path: str) -> Iterator[Attack]:
     """All of it."""
-    for attacks in (by_method, by_query, by_body, by_header, by_path):
+    for attacks in (by_method, by_query, by_body, by_header, by_path, by_question, by_notice):
         yield from attacks(path)
 
 

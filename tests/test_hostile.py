@@ -3,6 +3,7 @@
 What is refused changes nothing. Each request runs in a savepoint that is rolled back: one cannot spoil the next.
 """
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,13 +20,15 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from integrations.models import Integration
+from integrations import channel_tokens
+from integrations.models import Channel, Integration
 from relationships.models import User
 from tests import hostile_input
 from tests.hostile_input import ARGUMENTS, NAMES, Attack
 from tests.lpxgp.addresses import addresses
 from tests.lpxgp.test_isolation import ROWS, every_row, sign_in
 from tests.webhooks.conftest import google_headers, make_channel, make_state
+from webhooks import drain
 from webhooks import views as webhook_views
 from webhooks.models import Delivery
 
@@ -208,6 +211,66 @@ def test_a_valid_push_among_hostile_ones_is_never_lost(alice: User) -> None:
     assert Delivery.objects.count() == stored
 
 
+GRAPH_PATHS = tuple(
+    f"/webhooks/{kind}{provider}" for kind in ("calendar-event", "email-received") for provider in ("", "/microsoft")
+)
+
+
+@pytest.mark.parametrize("path", GRAPH_PATHS)
+def test_what_is_asked_of_an_address_comes_back_as_plain_text_or_not_at_all(client: Client, path: str) -> None:
+    client.raise_request_exception = False
+    echoed = set()
+    for attack in hostile_input.by_question(path):
+        answer: Any = client.generic(
+            attack.method, path, attack.body, attack.content_type, QUERY_STRING=attack.query, query_params=None
+        )
+        assert answer.status_code in {200, 400}, attack
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert not answer.cookies
+        if answer.status_code == 200:
+            assert answer["Content-Type"] == "text/plain; charset=utf-8"
+            text = answer.content.decode()
+            assert text.isascii()
+            assert text.isprintable()
+            assert 0 < len(text) <= 1_000
+            echoed.add(text)
+        else:
+            assert b"alert" not in answer.content
+    assert {"<script>alert(document.domain)</script>", "a" * 1_000} <= echoed
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize("path", GRAPH_PATHS)
+def test_notifications_that_prove_nothing_are_refused(client: Client, path: str) -> None:
+    client.raise_request_exception = False
+    for attack in hostile_input.by_notice(path):
+        answer = client.generic(attack.method, path, attack.body, attack.content_type, QUERY_STRING=attack.query)
+        assert answer.status_code in {400, 401, 404}, attack
+    assert not Delivery.objects.exists()
+
+
+def test_a_valid_notification_among_hostile_ones_is_never_lost(alice: User) -> None:
+    channel = make_channel(make_state(link_of(alice)), provider="microsoft")
+    client = Client(raise_request_exception=False)
+    path = "/webhooks/calendar-event/microsoft"
+    stored = 0
+    for attack in hostile_input.everything(path):
+        answer = client.post(path, graph_notice(channel, stored), content_type="application/json")
+        assert answer.status_code == 202, attack
+        stored += 1
+        hostile = client.generic(attack.method, path, attack.body, attack.content_type, headers=attack.headers)
+        assert 400 <= hostile.status_code < 500, attack
+    assert Delivery.objects.count() == stored
+
+
+def graph_notice(channel: Channel, number: int | str, **changes: Any) -> bytes:
+    """A notification as Graph makes it."""
+    state = f"{channel.channel_id}.{channel_tokens.make(channel.channel_id)}"
+    item = {"subscriptionId": channel.resource_id, "clientState": state, "changeType": "updated"}
+    data = {"id": "AAMk1", "@odata.etag": f'W/"{number}"'}
+    return json.dumps({"value": [item | {"resourceData": data} | changes]}).encode()
+
+
 wild = st.one_of(
     st.text(max_size=300),
     st.integers().map(str),
@@ -262,6 +325,21 @@ def test_any_push_over_a_known_channel(client: Client, alice: User, number: str,
         answer = client.post("/webhooks/calendar-event", b"", content_type="application/json", headers=signed)
         assert answer.status_code in {202, 404}
         assert Delivery.objects.count() == (answer.status_code == 202)
+        transaction.set_rollback(True)
+
+
+@few
+@given(number=wild, event=wild | st.none(), data=st.dictionaries(st.sampled_from(["id", "@odata.etag"]), wild))
+def test_any_notification_of_a_known_subscription(
+    client: Client, alice: User, number: str, event: str | None, data: dict[str, str]
+) -> None:
+    with transaction.atomic():
+        channel = make_channel(make_state(link_of(alice)), provider="microsoft")
+        sent = graph_notice(channel, number, lifecycleEvent=event, resourceData=data, changeType=number)
+        answer = client.post("/webhooks/email-received", sent, content_type="application/json")
+        assert answer.status_code == 202
+        assert drain.run() == 1
+        assert Delivery.objects.get().status in {"waiting", "ignored"}
         transaction.set_rollback(True)
 
 

@@ -256,7 +256,8 @@ def test_one_request_of_several_subscriptions(
 def test_two_companies_with_one_account_share_a_subscription(
     pushed: Microsoft, alice: User, charlie: User, work_off: Callable[[], None]
 ) -> None:
-    know(alice), know(charlie)
+    know(alice)
+    know(charlie)
     first, second = (pushed.link(user, "calendar", alice.email) for user in (alice, charlie))
     one = only(pushed)
     assert set(Channel.unscoped.values_list("resource_id", "state")) == {(one["id"], "live")}
