@@ -183,6 +183,42 @@ class TestRefresh:
         integration.refresh_from_db()
         assert (integration.sync_status, integration.claims) == ("active", "")
 
+    @pytest.mark.parametrize("kind", ["calendar", "email"])
+    def test_a_token_that_expired_is_replaced_while_it_reads(
+        self, microsoft: Microsoft, alice: User, run_jobs: Callable[[], int], kind: str
+    ) -> None:
+        integration = microsoft.link(alice, kind)
+        before = microsoft.requests_of("microsoft.token")
+        microsoft.post("microsoft/expire_access_tokens", account=ALICE)
+        with tenancy.within(integration.company_id):
+            linking.poke_all(integration, "manual")
+        run_jobs()
+
+        state = SyncState.unscoped.get(integration=integration, is_chosen=True)
+        assert (state.last_error, state.is_dirty) == ("", False)
+        assert microsoft.requests_of("microsoft.token") == before + 1
+
+    @pytest.mark.parametrize("kind", ["calendar", "email"])
+    def test_a_grant_that_dies_while_it_reads_holds_the_work(
+        self, microsoft: Microsoft, alice: User, as_alice: Client, run_jobs: Callable[[], int], kind: str
+    ) -> None:
+        integration = microsoft.link(alice, kind)
+        microsoft.post("microsoft/revoke", account=ALICE, code=53003)
+        microsoft.post("microsoft/expire_access_tokens", account=ALICE)
+        with tenancy.within(integration.company_id):
+            linking.poke_all(integration, "manual")
+        run_jobs()
+        integration.refresh_from_db()
+        assert integration.sync_status == "stale"
+        assert "Conditional Access" in integration.reason
+        assert [letter.to for letter in mail.outbox] == [[ALICE]]
+
+        assert microsoft.follow(as_alice, kind, ALICE).status_code == 302
+        run_jobs()
+        integration.refresh_from_db()
+        assert (integration.sync_status, integration.claims) == ("active", "")
+        assert not SyncState.unscoped.get(integration=integration, is_chosen=True).is_dirty
+
     def test_another_account_may_not_take_its_place(
         self, microsoft: Microsoft, as_alice: Client, alice: User, run_jobs: Callable[[], int]
     ) -> None:
