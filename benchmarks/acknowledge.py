@@ -51,7 +51,7 @@ def main() -> None:
 def measure(options: Namespace) -> stage.Result:
     """All stands in turn, then the statements of one webhook."""
     channels = scene.open_channels(scene.link(20))
-    print(f"Load by {load.tool()}, {options.connections} connections.", flush=True)
+    print(f"Load by {load.tool(options.seconds)}, {options.connections} connections.", flush=True)
     rounds = report.Rounds()
     with (
         stage.server("gunicorn") as (gunicorn, gunicorn_port),
@@ -67,8 +67,9 @@ def measure(options: Namespace) -> stage.Result:
             Stand("waitress: webhook", waitress, waitress_port, PUSH),
         ]
         # Unmeasured: every process has imported what it needs, and every connection is open.
+        seconds = min(1.0, options.seconds)
         for number, stand in enumerate(stands):
-            load.run(stand.port, stand.path, _headers(channels), 1, options.connections, 1 + number * 10**9)
+            load.run(stand.port, stand.path, _headers(channels), seconds, options.connections, 1 + number * 10**9)
         for turn in range(1, options.rounds + 1):
             for number, stand in enumerate(stands):
                 first = (turn * len(stands) + number) * 10**9
@@ -90,7 +91,7 @@ def _one(stand: Stand, channels: list[Channel], options: Namespace, first: int) 
         used = stage.cpu_seconds(stand.server) - used
         database_used = (stage.cpu_seconds(postgres) if postgres else 0.0) - database_used
     stored = _stored(before)
-    unheard = options.connections if load.tool() == "wrk" else 0
+    unheard = options.connections if load.tool(options.seconds) == load.WRK else 0
     if stand.path == PUSH:
         assert gave.accepted <= stored <= gave.accepted + unheard, f"{gave.accepted} accepted, {stored} stored"
     failed = gave.errors + sum(count for status, count in gave.answers.items() if status != "202")

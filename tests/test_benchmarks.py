@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.processes
 
 TINY = {
-    "acknowledge": ["--seconds", "1", "--connections", "4", "--inbox", "50"],
+    "acknowledge": ["--seconds", "0.2", "--connections", "4", "--inbox", "50"],
     "drain": ["--deliveries", "60", "--tasks", "3", "--channels", "3", "--burst", "6"],
     "calendar_sync": ["--events", "60", "--page-sizes", "20", "--latencies", "0", "--memory-events", "20", "40"],
     "mail_sync": ["--messages", "40", "--latency", "0", "--one-by-one", "2", "--memory-messages", "20", "40"],
