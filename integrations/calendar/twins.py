@@ -5,7 +5,7 @@ Calendars keep the UID that an invitation brought, but not all of them do so alw
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -49,7 +49,7 @@ def adopt(company_id: uuid.UUID, keys: Collection[str], rules: outsiders.Rules) 
     own = _seen(rows.filter(~Exists(recorded), event__meeting_key__among=keys), rules)
     if not own:
         return set()
-    given = dict(_twins(own, _seen(_at_the_same_time(rows, own).exclude(event__meeting_key__among=keys), rules)))
+    given = _twins(own, _seen(_at_the_same_time(rows, own).exclude(event__meeting_key__among=keys), rules))
     renamed = [CalendarEvent(pk=pk, meeting_key=given[one.key]) for one in own if one.key in given for pk in one.events]
     CalendarEvent.objects.bulk_update(renamed, ["meeting_key"])
     return set(given.values())
@@ -77,16 +77,26 @@ def _seen(rows: QuerySet[EventGuest], rules: outsiders.Rules) -> list[Seen]:
     return list(found.values())
 
 
-def _twins(own: Sequence[Seen], others: Sequence[Seen]) -> Iterator[tuple[str, str]]:
-    """Pairs of a key and its twin's. Of several that look alike the one with the same title, else none."""
+def _twins(own: Sequence[Seen], others: Sequence[Seen]) -> dict[str, str]:
+    """The key that each of our own is given, where it has a twin; of two of our own one keeps its key."""
     by_look = defaultdict(list)
-    for other in others:
-        by_look[other.look].append(other)
-    taken: set[str] = set()
+    for one in [*others, *own]:
+        by_look[one.look].append(one)
+    given: dict[str, str] = {}
+    kept: set[str] = set()
     for one in own:
-        alike = [two for two in by_look[one.look] if two.key not in taken and one.mailboxes.isdisjoint(two.mailboxes)]
-        if len(alike) > 1:
+        if one.key in kept:
+            continue
+        alike = [two for two in by_look[one.look] if two.key not in given and one.mailboxes.isdisjoint(two.mailboxes)]
+        if _is_unclear(alike):
             alike = [two for two in alike if two.title == one.title]
-        if len(alike) == 1:
-            taken.add(alike[0].key)
-            yield one.key, alike[0].key
+        if alike and not _is_unclear(alike):
+            given[one.key] = alike[0].key
+            kept.add(alike[0].key)
+            alike[0].mailboxes |= one.mailboxes
+    return given
+
+
+def _is_unclear(alike: Sequence[Seen]) -> bool:
+    """Whether some mailbox has several of them: these are not one meeting."""
+    return sum(len(one.mailboxes) for one in alike) > len({mailbox for one in alike for mailbox in one.mailboxes})

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 
 from relationships.models import Company, Organization, Person, PersonAddress
+from tests.integrations.calendar.agendas import Agenda, opened
 from tests.integrations.calendar.scene import LP
 
 
@@ -25,3 +26,14 @@ def noon() -> Iterator[time_machine.Traveller]:
         datetime.now(UTC).replace(hour=12, minute=10, second=0, microsecond=0), tick=True
     ) as clock:
         yield clock
+
+
+@pytest.fixture(params=["google", "microsoft"])
+def agenda(request: pytest.FixtureRequest) -> Agenda:
+    """The calendars of alice and bob at a provider, empty: each case that asks for it is one for every provider."""
+    return opened(request, request.param)
+
+
+@pytest.fixture
+def small_pages(agenda: Agenda, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agenda.adapter, "PAGE_SIZE", 2)
