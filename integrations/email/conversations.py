@@ -87,7 +87,8 @@ def _link_stored(links: Links, state: SyncState, copies: Sequence[MessageCopy]) 
     # Also those whose key is of a mail that was not read when they were, and is now.
     known = EmailMessage.objects.filter(Q(unique_key__among=hashes) | Q(thread_key__among=hashes)).order_by()
     pairs = set(known.values_list("unique_key", "thread_key").distinct())
-    threads = EmailMessage.objects.filter(
+    # The state is the company's. PostgreSQL without statistics would else look among all of the company's mail.
+    threads = EmailMessage.unscoped.filter(
         thread__state=state, thread__external_id__among={copy.thread_id for copy in copies}
     )
     rows = threads.order_by().values_list("thread__external_id", "thread_key").distinct()

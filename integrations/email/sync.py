@@ -17,11 +17,13 @@ from integrations.email.mailbox import Mailbox
 from integrations.email.models import EmailMessage, MailSearch, MailToRead
 from integrations.errors import CursorExpired
 from integrations.models import SetAside, SyncRun, SyncState
+from relationships import bulk
 
 
 def run(state_id: uuid.UUID) -> None:
     """Bring one mailbox up to date. May run twice, or be killed anywhere: it goes on with what is still to be read."""
-    runs.sync(state_id, _read)
+    with bulk.planned_anew():
+        runs.sync(state_id, _read)
 
 
 def _read(held: runs.Held) -> None:

@@ -40,7 +40,7 @@ class Outlook:
     A mailbox is always ``me``: the account of the grant. Its quota counts requests, of a batch each one.
     """
 
-    batch = 20
+    batch = 5 * microsoft.BATCH_SIZE
     is_single_watch = True
 
     @property

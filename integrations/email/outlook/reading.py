@@ -53,8 +53,7 @@ Answers = Mapping[str, JsonObject | IntegrationError]
 def read(http: requests.Session, wanted: Collection[MailRef]) -> MailBatch:
     """The heads of these messages. Raises TokenRefused where the token was refused inside the batch, and what was
     refused for all of them."""
-    paths = {ref.external_id: calls.message(ref.external_id, SELECT) for ref in wanted}
-    answers = dict(microsoft.batch(http, paths))
+    answers = _answers(http, {ref.external_id: calls.message(ref.external_id, SELECT) for ref in wanted})
     found = {name: answer for name, answer in answers.items() if isinstance(answer, dict)}
     errors = {name: answer for name, answer in answers.items() if isinstance(answer, IntegrationError)}
     _check(errors, len(answers))
@@ -69,6 +68,20 @@ def read(http: requests.Session, wanted: Collection[MailRef]) -> MailBatch:
         again=tuple(name for name, error in errors.items() if isinstance(error, Temporary)),
         retry_after=max(waits, default=None),
     )
+
+
+def _answers(http: requests.Session, paths: Mapping[str, str]) -> Answers:
+    """What Graph answers for each message. A batch that fails as a whole takes nothing from those before it."""
+    answers: dict[str, JsonObject | IntegrationError] = {}
+    try:
+        answers.update(microsoft.batch(http, paths))
+    except TokenRefused:
+        raise
+    except Temporary as error:
+        if not answers:
+            raise
+        answers |= dict.fromkeys(paths.keys() - answers.keys(), error)
+    return answers
 
 
 def _check(errors: Mapping[str, IntegrationError], asked: int) -> None:

@@ -9,12 +9,12 @@ import requests
 
 from integrations.contract import Claim, IncomingRequest, Notice, Service
 from integrations.providers.microsoft import guard, offers, pushes
-from integrations.providers.microsoft.client import batch, graph
+from integrations.providers.microsoft.client import BATCH_SIZE, batch, graph
 from integrations.providers.microsoft.consent import Consent
 from integrations.providers.microsoft.errors import Conflict, meant
 from integrations.providers.microsoft.offers import MAIL_SCOPES
 
-__all__ = ["MAIL_SCOPES", "Conflict", "batch", "graph", "meant", "provider"]
+__all__ = ["BATCH_SIZE", "MAIL_SCOPES", "Conflict", "batch", "graph", "meant", "provider"]
 
 
 class Microsoft(Consent):

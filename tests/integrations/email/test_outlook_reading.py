@@ -28,6 +28,9 @@ outlook = providers.mail_adapter("microsoft")
 PLACES = {"inbox-id": "inbox", "sent-id": "sent", "archive-id": folders.OTHER, "bin-id": folders.NEVER}
 
 
+INBOX = {"parentFolderId": "inbox-id"}
+
+
 def read(item: Json) -> Any:
     return reading.message(str(item.get("id")), item, PLACES)
 
@@ -73,7 +76,9 @@ def test_a_message_without_headers_is_read_by_its_fields() -> None:
         Party("to", "bob@lp.example"),
         Party("bcc", "dora@lp.example", "Dora"),
     )
-    received = read(sent | {"parentFolderId": "inbox-id"})
+    filed = read(sent | {"parentFolderId": "archive-id"})
+    assert (filed.is_sent, filed.parties) == (False, found.parties)
+    received = read(sent | {"internetMessageHeaders": [{"name": "To", "value": "bob@lp.example"}]} | INBOX)
     assert [party.role for party in received.parties] == ["from", "to"]
 
 
@@ -196,6 +201,18 @@ def test_a_batch_that_fails_as_a_whole_is_told() -> None:
     with pytest.raises(RateLimited) as caught:
         outlook.read(slow.session, "me", refs("1"))
     assert caught.value.retry_after == 5
+
+
+def test_a_batch_that_fails_takes_nothing_from_those_before_it() -> None:
+    names = [str(number) for number in range(50)]
+    whole = batch(*((200, headed(name)) for name in names[:20]))
+    failed = (429, body("error_429_mailbox_concurrency"), {"Retry-After": "5"})
+    found = outlook.read(Canned(whole, failed, READ_FOLDERS).session, "me", refs(*names))
+    assert [copy.external_id for copy in found.messages] == names[:20]
+    assert (set(found.again), found.retry_after) == (set(names[20:]), 5)
+
+    with pytest.raises(TokenRefused):
+        outlook.read(Canned(whole, (401, body("error_401_token_expired"))).session, "me", refs(*names))
 
 
 def test_a_text_comes_plain_and_only_where_it_is_shown() -> None:
