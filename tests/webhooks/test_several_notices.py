@@ -81,6 +81,14 @@ def test_each_claim_is_a_delivery_with_its_own_part_of_the_body(
     assert Delivery.objects.count() == 3
 
 
+def test_a_single_claim_costs_a_single_statement(
+    client: Client, say: Say, channel: Channel, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    say(verify=(claim(channel, channel_id=channel.channel_id),))
+    with django_assert_num_queries(1):
+        assert post(client).status_code == 202
+
+
 def test_one_that_is_new_among_known_ones_is_accepted(client: Client, say: Say, channel: Channel) -> None:
     say(verify=(claim(channel),))
     assert post(client).status_code == 202
