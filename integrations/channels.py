@@ -130,8 +130,7 @@ def _ask(state: SyncState, channel: Channel) -> OpenedChannel | str:
         wanted = WatchRequest(
             state.external_id, channel.channel_id, unseal(channel), address, until, known, channel.token_key_id
         )
-        with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
-            return adapter.watch(http, wanted)
+        return grants.ask(state.integration, lambda http: adapter.watch(http, wanted))
     except IntegrationError as error:
         if isinstance(error, Permanent):
             log.warning("channel.refused", state=str(state.pk), why=str(error))
@@ -326,8 +325,7 @@ def stop(channel: Channel) -> int:
     try:
         if channel.resource_id and not (is_single and others.exists()):
             adapter = providers.push_adapter(channel.provider, channel.integration.integration_type)
-            with grants.session(channel.integration, grants.fresh(channel.integration_id)) as http:
-                adapter.stop(http, channel.channel_id, channel.resource_id)
+            grants.ask(channel.integration, lambda http: adapter.stop(http, channel.channel_id, channel.resource_id))
             if is_single:
                 # Whoever linked the account just now may have been stopped with it: asked for again at once.
                 others.filter(state=Channel.State.LIVE).update(renew_at=timezone.now())

@@ -8,10 +8,11 @@ import json
 import random
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import structlog
@@ -25,10 +26,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 
 from integrations import outbound, providers, tokens
 from integrations.contract import Tokens
-from integrations.errors import BadConfig, NeedsReconnect, Temporary
+from integrations.errors import BadConfig, NeedsReconnect, Temporary, TokenRefused
 from integrations.models import Integration
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 FRESH_FOR = timedelta(minutes=5)
 LEASE = timedelta(seconds=60)
@@ -82,6 +85,18 @@ def fresh(integration_id: uuid.UUID, refused: Access | None = None) -> Access:
 def session(integration: Integration, access: Access) -> requests.Session:
     """A session that speaks for this grant. One per thread."""
     return outbound.session(providers.get(integration.provider), access.token)
+
+
+def ask(integration: Integration, question: Callable[[requests.Session], T]) -> T:
+    """What the provider answers to ``question``; with a newer token once more where the first one is refused."""
+    access = fresh(integration.pk)
+    try:
+        with session(integration, access) as http:
+            return question(http)
+    except TokenRefused:
+        access = fresh(integration.pk, refused=access)
+    with session(integration, access) as http:
+        return question(http)
 
 
 def _usable(integration: Integration, refused: Access | None) -> Access | None:

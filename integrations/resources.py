@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations import grants, kinds, sync_states
 from integrations.contract import ResourceInfo
-from integrations.errors import IntegrationError, NeedsReconnect, TokenRefused
+from integrations.errors import IntegrationError, NeedsReconnect
 from integrations.models import Channel, Integration, RoundPage, SyncRun, SyncState
 from relationships import bulk, tenancy
 
@@ -50,16 +50,7 @@ def refresh(integration: Integration) -> Sequence[uuid.UUID]:
 
 def _listed(integration: Integration) -> list[ResourceInfo]:
     list_all = kinds.of(integration).list_all
-    access = grants.fresh(integration.pk)
-    for is_last in (False, True):
-        try:
-            with grants.session(integration, access) as http:
-                return list_all(integration, http)
-        except TokenRefused:
-            if is_last:
-                raise
-            access = grants.fresh(integration.pk, refused=access)
-    raise AssertionError("the loop returns or raises")
+    return grants.ask(integration, lambda http: list_all(integration, http))
 
 
 def _store(integration: Integration, found: Collection[ResourceInfo]) -> None:

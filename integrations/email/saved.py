@@ -6,6 +6,7 @@ Nothing else ever asks for the text of a mail.
 import uuid
 from datetime import timedelta
 
+import requests
 import structlog
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +15,7 @@ from django_q.tasks import async_task
 from integrations import grants, providers, quota, tokens
 from integrations.contract import MailRef
 from integrations.email.models import EmailMessage, SavedMail
-from integrations.errors import IntegrationError, MissingScope, ResourceGone, TokenRefused, Wait
+from integrations.errors import IntegrationError, MissingScope, ResourceGone, Wait
 from relationships import tenancy
 from relationships.models import User
 
@@ -86,23 +87,18 @@ def fetch(saved_id: uuid.UUID) -> None:
 
 
 def _fetched(message: EmailMessage | None) -> str:
-    """The text from the provider. A refused token is refreshed once."""
+    """The text from the provider."""
     if message is None:
         raise ResourceGone(GONE)
-    state = message.state
+    state, external_id = message.state, message.external_id
     adapter = providers.mail_adapter(state.integration.provider)
     units = adapter.cost([MailRef(message.external_id)])
-    access = grants.fresh(state.integration_id)
-    for is_last in (False, True):
+
+    def text(http: requests.Session) -> str:
         quota.pay(state.integration_id, units, adapter.units_per_minute)
-        try:
-            with grants.session(state.integration, access) as http:
-                return adapter.text(http, state.external_id, message.external_id)
-        except TokenRefused:
-            if is_last:
-                raise
-            access = grants.fresh(state.integration_id, refused=access)
-    raise AssertionError("the loop returns or raises")
+        return adapter.text(http, state.external_id, external_id)
+
+    return grants.ask(state.integration, text)
 
 
 def text_of(saved: SavedMail) -> str:

@@ -74,6 +74,22 @@ def test_a_renewal_in_trouble_keeps_the_old_channel_and_tries_later(google: Goog
     assert channels.renew_due() == 1
 
 
+def test_a_token_that_ran_out_early_is_refreshed_to_renew_and_to_stop(
+    google: Google, link: Link, alice: User
+) -> None:
+    integration = link(alice)
+    Channel.unscoped.update(renew_at=timezone.now())
+    google.post("google/expire_access_tokens", account=alice.email)
+    assert channels.renew_due() == 1
+    (channel,) = live()
+    assert channel.error == ""
+
+    google.post("google/expire_access_tokens", account=alice.email)
+    channels.want_stopped(integration)
+    assert channels.stop_due() == 1
+    assert google.requests_of("calendar.channels.stop") == 3  # the old one, this one, and once with the dead token
+
+
 def test_a_lapsed_channel_is_seen_and_replaced(google: Google, link: Link, alice: User) -> None:
     link(alice)
     Channel.unscoped.update(expires_at=timezone.now(), renew_at=timezone.now() + timedelta(days=1))
