@@ -9,6 +9,7 @@ https://learn.microsoft.com/graph/api/user-list-messages
 import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import requests
 
@@ -34,7 +35,7 @@ def page(http: requests.Session, query: MailQuery) -> MailListing:
             raise Temporary("Microsoft did not find a folder that every mailbox has.") from error
         return MailListing((), _after(folder))
     items = calls.items(answer)
-    found = tuple(_matching(items, frozenset(query.addresses), frozenset(query.domains)))
+    found = tuple(_matching(items, frozenset(map(_key, query.addresses)), frozenset(query.domains)))
     further = calls.link(answer, "nextLink")
     if not further:
         return MailListing(found, _after(folder))
@@ -104,4 +105,13 @@ def _who(item: JsonObject) -> Collection[str]:
 def _is_wanted(email: str, people: Collection[str], firms: Collection[str]) -> bool:
     """Whether it is one of these, or of one of these firms; what is below a firm's domain is the firm's too."""
     domain = email.rpartition("@")[2]
-    return email in people or domain in firms or any(name in firms for name in addresses.with_parents(domain))
+    return _key(email) in people or domain in firms or any(name in firms for name in addresses.with_parents(domain))
+
+
+@lru_cache(maxsize=4096)
+def _key(email: str) -> str:
+    """What all spellings of an address share."""
+    try:
+        return addresses.match_key(email)
+    except ValueError:
+        return email
