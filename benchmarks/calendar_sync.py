@@ -1,4 +1,4 @@
-"""The first sync of a calendar, against a bare loop that only fetches and parses the same pages by the same session.
+"""The first sync of a calendar, against a bare loop that only fetches and parses the same answers by the same session.
 
 Also: an unchanged full round against the first one and what it writes, queries per page, and peak memory.
 """
@@ -6,29 +6,105 @@ Also: an unchanged full round against the first one and what it writes, queries 
 import gc
 import json
 import re
+import sys
 import time
 import uuid
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import requests
 from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from benchmarks import google_pages, report, scene, stage
+from benchmarks import google_pages, outlook_calendar_pages, report, scene, stage
 from integrations import grants
 from integrations.calendar import sync
 from integrations.calendar.models import CalendarEvent, EventGuest
-from integrations.models import RoundPage, SyncRun, SyncState
+from integrations.contract import JsonObject
+from integrations.models import Integration, RoundPage, SyncRun, SyncState
 from relationships.models import Person, PersonAddress, Touchpoint
 
-SHARES = {(50, 2500): 0.60, (50, 250): 0.85}
-"""Targets by latency and page size: share of the bare loop's speed."""
+BATCH = 20
+
+
+def _google(http: requests.Session, calendar: str) -> Iterator[JsonObject]:
+    """Page after page, as nobody can be faster with this client: ask, parse, ask for the next one."""
+    start, end = sync.window(timezone.now())
+    asked: dict[str, Any] = {
+        "maxResults": 2500,
+        "singleEvents": "true",
+        "timeMin": start.isoformat(),
+        "timeMax": end.isoformat(),
+        "alt": "json",
+    }
+    while True:
+        address = f"https://www.googleapis.com/calendar/v3/calendars/{calendar}/events"
+        page = http.get(address, params=asked).json()
+        yield page
+        if "nextPageToken" not in page:
+            return
+        asked["pageToken"] = page["nextPageToken"]
+
+
+def _microsoft(http: requests.Session, calendar: str) -> Iterator[JsonObject]:
+    """The same for Graph: a page, then the series it names by batches, then the next page."""
+    root = "https://graph.microsoft.com/v1.0"
+    here = f"/me/calendars/{calendar}"
+    link = f"{root}{here}/calendarView/delta"
+    while True:
+        page = http.get(link, headers={"Prefer": "odata.maxpagesize=500"}).json()
+        masters = [item["id"] for item in page["value"] if item["type"] == "seriesMaster"]
+        for first in range(0, len(masters), BATCH):
+            orders = [
+                {"id": str(number), "method": "GET", "url": f"{here}/events/{master}/instances"}
+                for number, master in enumerate(masters[first : first + BATCH])
+            ]
+            answers = http.post(f"{root}/$batch", json={"requests": orders}).json()
+            assert len(answers["responses"]) == len(orders)
+        yield page
+        if "@odata.nextLink" not in page:
+            return
+        link = page["@odata.nextLink"]
+
+
+@dataclass(frozen=True)
+class Far:
+    """A provider: where it is spoken to, the pages it serves, and the bare loop.
+
+    ``shares`` are targets by latency and page size: what share of the bare loop's speed.
+    """
+
+    origin: str
+    pages: ModuleType
+    bare: Callable[[requests.Session, str], Iterator[JsonObject]]
+    sizes: list[int]
+    shares: Mapping[tuple[int, int], float]
+
+
+PROVIDERS = {
+    "google": Far(
+        origin="https://www.googleapis.com",
+        pages=google_pages,
+        bare=_google,
+        sizes=[250, 2500],
+        shares={(50, 2500): 0.60, (50, 250): 0.85},
+    ),
+    "microsoft": Far(
+        origin="https://graph.microsoft.com",
+        pages=outlook_calendar_pages,
+        bare=_microsoft,
+        sizes=[500],
+        shares={(50, 500): 0.60},
+    ),
+}
 MOST_QUERIES = 5
 """Target: 4 for the page, 1 for the contacts."""
 RESYNC = 1.3
@@ -47,12 +123,14 @@ STORED = (
 
 def main() -> None:
     parser = stage.parser(__doc__, database="postgresql")
+    parser.add_argument("--provider", choices=sorted(PROVIDERS), default="google")
     parser.add_argument("--events", type=int, default=10_000)
-    parser.add_argument("--page-sizes", type=int, nargs="+", default=[250, 2500])
+    parser.add_argument("--page-sizes", type=int, nargs="+", help="default: those the provider gives")
     parser.add_argument("--latencies", type=int, nargs="+", default=[0, 50], help="milliseconds")
     parser.add_argument("--memory-events", type=int, nargs=2, default=[10_000, 100_000])
     parser.add_argument("--one", default="", help="only sync the state with this id, and print the peak memory")
     options = parser.parse_args()
+    options.page_sizes = options.page_sizes or PROVIDERS[options.provider].sizes
     if options.one:
         print(json.dumps(_one(uuid.UUID(options.one))))
         return
@@ -61,17 +139,20 @@ def main() -> None:
 
 def measure(options: Namespace) -> stage.Result:
     """Everything, against one page server."""
+    far = PROVIDERS[options.provider]
     port = stage.free_port()
     origin = f"http://127.0.0.1:{port}"
-    settings.PROVIDER_ORIGINS["https://www.googleapis.com"] = origin
-    with stage.process([*stage.python(google_pages), str(port)]):
+    settings.PROVIDER_ORIGINS[far.origin] = origin
+    with stage.process([sys.executable, "-m", far.pages.__name__, str(port)]):
         stage.wait_for_port(port)
         state = scene.link(1)[0]
+        Integration.unscoped.filter(pk=state.integration_id).update(provider=options.provider)
+        state = SyncState.unscoped.select_related("integration").get(pk=state.pk)
         _people(state)
         gc.freeze()  # as the worker does
         return {
             "speed": _speed(state, options),
-            "queries": _queries(state, options.page_sizes),
+            "queries": _queries(state, options),
             "memory": _memory(state, options, origin),
         }
 
@@ -91,7 +172,7 @@ def _speed(state: SyncState, options: Namespace) -> dict[str, Any]:
     for turn in range(options.rounds + 1):
         for latency, size in stands:
             _aim(state, options.events, size, latency)
-            numbers = _once(state, options.events)
+            numbers = _once(state, options)
             # The first turn warms up: imports, prepared pages, prepared statements, the planner's statistics.
             if turn:
                 rounds.add(f"{latency} ms, {size} a page", **numbers)
@@ -100,7 +181,7 @@ def _speed(state: SyncState, options: Namespace) -> dict[str, Any]:
     rows, results = [], {}
     for (latency, size), name in zip(stands, rounds.configurations(), strict=True):
         numbers, share = rounds.medians(name), rounds.median(name, "share")
-        wanted = SHARES.get((latency, size))
+        wanted = PROVIDERS[options.provider].shares.get((latency, size))
         again = report.verdict(numbers["again"], RESYNC) if latency == 0 else ""
         rows.append(
             [
@@ -141,9 +222,11 @@ def _aim(state: SyncState, events: int, size: int, latency: int) -> None:
     state.refresh_from_db()
 
 
-def _once(state: SyncState, events: int) -> dict[str, float]:
+def _once(state: SyncState, options: Namespace) -> dict[str, float]:
     """Seconds of each, and what follows from them. Raises AssertionError where a sync is not whole."""
-    bare = _timed(lambda: sum(len(page["items"]) for page in _bare_pages(state)))
+    events, far = options.events, PROVIDERS[options.provider]
+    with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
+        bare = _timed(lambda: sum(1 for _ in far.bare(http, state.external_id)))
     first = _timed(lambda: sync.run(state.pk))
     assert _last_run(state).changed == events, _last_run(state).error
     guests = set(EventGuest.unscoped.values_list("pk", flat=True))
@@ -167,26 +250,6 @@ def _timed(work: Any) -> float:
     return time.perf_counter() - begun
 
 
-def _bare_pages(state: SyncState) -> Iterator[dict[str, Any]]:
-    """What nobody can be faster than with this client: ask, parse, ask for the next one."""
-    start, end = sync.window(timezone.now())
-    asked: dict[str, Any] = {
-        "maxResults": 2500,
-        "singleEvents": "true",
-        "timeMin": start.isoformat(),
-        "timeMax": end.isoformat(),
-        "alt": "json",
-    }
-    with grants.session(state.integration, grants.fresh(state.integration_id)) as http:
-        while True:
-            address = f"https://www.googleapis.com/calendar/v3/calendars/{state.external_id}/events"
-            page = http.get(address, params=asked).json()
-            yield page
-            if "nextPageToken" not in page:
-                return
-            asked["pageToken"] = page["nextPageToken"]
-
-
 def _last_run(state: SyncState) -> SyncRun:
     return SyncRun.unscoped.filter(state=state).latest("started_at")
 
@@ -200,11 +263,11 @@ def _written_since(moment: datetime, guests: set[uuid.UUID]) -> int:
     )
 
 
-def _queries(state: SyncState, sizes: list[int]) -> dict[str, float]:
+def _queries(state: SyncState, options: Namespace) -> dict[str, float]:
     """Statements that one page more costs, changed and unchanged."""
     results: dict[str, float] = {}
     rows = []
-    for size in sizes:
+    for size in options.page_sizes:
         counts = {"changed": list[int](), "unchanged": list[int]()}
         for pages in (2, 4):
             _aim(state, pages * size, size, 0)
@@ -235,7 +298,7 @@ def _memory(state: SyncState, options: Namespace, origin: str) -> dict[str, Any]
         found = stage.alone(
             "benchmarks.calendar_sync",
             *("--one", str(state.pk)),
-            PROVIDER_ORIGINS=json.dumps({"https://www.googleapis.com": origin}),
+            PROVIDER_ORIGINS=json.dumps({PROVIDERS[options.provider].origin: origin}),
         )
         assert CalendarEvent.unscoped.count() == events
         peaks[events] = found["peak_mb"]

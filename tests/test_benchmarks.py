@@ -19,7 +19,7 @@ TINY = {
     "mail_sync": ["--messages", "40", "--latency", "0", "--one-by-one", "2", "--memory-messages", "20", "40"],
     "matching": ["--people", "500", "--addresses", "20"],
 }
-OTHERS = [("mail_sync", "microsoft")]
+OTHERS = [("mail_sync", "microsoft"), ("calendar_sync", "microsoft")]
 """Scripts that measure other providers too."""
 
 

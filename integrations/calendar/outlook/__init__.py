@@ -59,13 +59,14 @@ class OutlookCalendar:
             raise Temporary("Microsoft's page says neither how to go on nor that it is the last.")
         ids = [str(item.get("id")) for item in items if isinstance(item, dict)]
         onward = place.onward(next_link, ids).written() if next_link else ""
-        found = reading.read(http, place, items, is_first=not wanted.cursor)
+        found = reading.read(http, place, items)
         return EventPage(
             events=tuple(found.events.values()),
             unreadable=found.set_aside(),
             next_page=onward,
             next_cursor=place.ended(delta_link).written() if delta_link else "",
-            whole_series=tuple(sorted(found.whole_series)),
+            # What a full round does not name, the end of the round finds.
+            whole_series=tuple(sorted(found.whole_series)) if wanted.cursor else (),
         )
 
     def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:

@@ -36,11 +36,8 @@ class Found:
         return tuple(UnreadableItem(event_id, reason) for event_id, reason in self.unreadable.items())
 
 
-def read(http: requests.Session, place: Place, items: Iterable[object], *, is_first: bool) -> Found:
-    """The events of a page. ``is_first``: nothing was known before, so that a single event cannot have been a series.
-
-    Of what came twice the last counts.
-    """
+def read(http: requests.Session, place: Place, items: Iterable[object]) -> Found:
+    """The events of a page. Of what came twice the last counts. A single event may have been a series before."""
     found = Found(place.owner)
     kept = _by_id(items, found)
     unclear = {event_id: kept.pop(event_id) for event_id in [*kept] if _is_unclear(kept[event_id])}
@@ -51,7 +48,7 @@ def read(http: requests.Session, place: Place, items: Iterable[object], *, is_fi
             series.setdefault(master, []).append(event_id)
         else:
             found.take(item)
-            found.whole_series |= set() if is_first else {event_id}
+            found.whole_series.add(event_id)
     for master, answer in calls.instances(http, place, series).items():
         _take_series(found, kept, master, series[master], answer)
     return found

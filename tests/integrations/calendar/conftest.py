@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
+from django.db import connection
 
 from relationships.models import Company, Organization, Person, PersonAddress
 from tests.integrations.calendar.agendas import Agenda, opened
@@ -37,3 +38,9 @@ def agenda(request: pytest.FixtureRequest) -> Agenda:
 @pytest.fixture
 def small_pages(agenda: Agenda, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agenda.adapter, "PAGE_SIZE", 2)
+
+
+@pytest.fixture
+def parallel() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one writer in at a time")

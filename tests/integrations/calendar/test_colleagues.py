@@ -101,12 +101,6 @@ def test_another_company_with_the_same_meeting_has_its_own(
     assert users_of(Touchpoint.unscoped.get(company=charlie.company)) == {charlie.email}
 
 
-@pytest.fixture
-def parallel() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite lets one writer in at a time")
-
-
 def together(*states: SyncState) -> None:
     """Run these syncs at the same time, each in a thread with a connection of its own."""
     trouble: list[BaseException] = []

@@ -1,15 +1,19 @@
 """One firm, two providers, one meeting: one touchpoint, whatever the copies say its UID is."""
 
+import contextlib
+import threading
 from datetime import timedelta
 
 import pytest
 
-from integrations.calendar import rematch
+from integrations import sync_states
+from integrations.calendar import meetings, rematch
 from integrations.calendar.models import CalendarEvent
 from integrations.models import SyncState
 from relationships.models import Note, Person, PersonAddress, Touchpoint, User
 from tests.integrations.calendar.agendas import Agenda, GoogleAgenda, OutlookAgenda, Plan
 from tests.integrations.calendar.scene import ALICE, BOB, LP, RunJobs, at, meetings_of, sync
+from tests.integrations.calendar.test_colleagues import together
 from tests.integrations.conftest import Google, Link, state_of
 from tests.pretend_microsoft import Microsoft
 
@@ -267,3 +271,31 @@ def test_another_company_has_its_own(
 
     assert Touchpoint.unscoped.count() == 2
     assert users(meetings_of(state)["pitch"]) == {charlie.email}
+
+
+# At the same moment
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("parallel")
+@pytest.mark.parametrize("repetition", range(3))
+def test_two_who_read_it_at_the_same_moment_find_one(
+    hers: GoogleAgenda, his: OutlookAgenda, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch, repetition: int
+) -> None:
+    states = [state_of(hers.link(alice)), state_of(his.link(bob))]
+    hers.put(ALICE, *[her_copy(f"pitch{number}", start=at(number), uid=f"{number}@google.com") for number in range(9)])
+    his.put(BOB, *[his_copy(f"pitch{number}", start=at(number)) for number in range(9)])
+    sync_states.poke([state.pk for state in states])
+    meet = threading.Barrier(2, timeout=20)
+    original = meetings.record
+
+    def at_the_same_time(*args: object) -> int:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait(5)
+        return original(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(meetings, "record", at_the_same_time)
+    together(*states)
+
+    touchpoints = Touchpoint.unscoped.filter(cancelled_at=None)
+    assert [users(one) for one in touchpoints] == [{ALICE, BOB}] * 9
