@@ -27,6 +27,8 @@ TRIES = 3
 """Others of the same account may subscribe at the same moment."""
 
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)
+WHOSE = re.compile(r"/?(me|users(/[^/]+|\('[^']*'\)))/", re.IGNORECASE)
+"""How Graph may begin a resource of the account that asks."""
 
 
 def watch(http: requests.Session, resource: str, wanted: WatchRequest) -> OpenedChannel:
@@ -89,18 +91,29 @@ def _kept(http: requests.Session, subscription_id: str, wanted: WatchRequest) ->
 def _adopted(http: requests.Session, resource: str, wanted: WatchRequest) -> OpenedChannel | None:
     """The subscription that stands in the way, if it posts to us; any other is deleted."""
     for found in _listed(http):
-        if str(found.get("resource", "")).strip("/").lower() == resource.strip("/").lower():
+        if _watched(str(found.get("resource", ""))) == _watched(resource):
             kept = _kept(http, str(found.get("id", "")), wanted)
             if kept:
                 return kept
     return None
 
 
+def _watched(resource: str) -> str:
+    """What is watched, whoever's: asked for as ``/me/events`` it may be listed by the account's id. Only subscriptions
+    of this account are."""
+    return WHOSE.sub("", resource, count=1).strip("/").lower()
+
+
 def _posts_to(subscription: JsonObject, wanted: WatchRequest) -> bool:
-    """Whether it tells our address, both of what changed and of itself, and of every kind of change."""
-    addresses = {subscription.get("notificationUrl"), subscription.get("lifecycleNotificationUrl")}
+    """Whether it tells our address, both of what changed and of itself, and of every kind of change.
+
+    Graph's answer to a renewal may leave out where it tells of itself, which then counts for nothing: replaced for that
+    it would be replaced every day, and whoever shares it would replace it again.
+    """
+    ours = address(wanted)
+    addresses = subscription.get("notificationUrl"), subscription.get("lifecycleNotificationUrl", ours)
     changes = {word.strip() for word in str(subscription.get("changeType")).split(",")}
-    return addresses == {address(wanted)} and changes >= CHANGES
+    return addresses == (ours, ours) and changes >= CHANGES
 
 
 def _listed(http: requests.Session) -> Iterator[JsonObject]:

@@ -119,6 +119,25 @@ def test_one_of_ours_is_adopted(microsoft: Microsoft, http: requests.Session, wa
     assert [one["client_state"].partition(".")[0] for one in known(microsoft)] == [wanted.channel_id]
 
 
+def test_a_renewal_that_does_not_say_where_it_tells_of_itself_is_one(wanted: WatchRequest) -> None:
+    """Graph documents its answer to a renewal without lifecycleNotificationUrl."""
+    ours = {"notificationUrl": subscriptions.address(wanted), "changeType": "created,updated,deleted"}
+    assert subscriptions._posts_to(ours, wanted)
+    assert not subscriptions._posts_to(ours | {"lifecycleNotificationUrl": None}, wanted)
+    assert not subscriptions._posts_to(ours | {"notificationUrl": "https://elsewhere.example/"}, wanted)
+    assert not subscriptions._posts_to(ours | {"changeType": "created"}, wanted)
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_same"),
+    [("me/events", True), ("/Me/Events", True), ("users/622eaaff-0683-4862-9de4-f2ec83c2bd98/events", True),
+     ("Users('622eaaff')/Events", True), ("me/messages", False), ("me/mailFolders('inbox')/messages", False),
+     ("me/calendars/events/events", False), ("", False)],
+)  # fmt: skip
+def test_one_resource_may_be_spelled_in_several_ways(listed: str, is_same: bool) -> None:
+    assert (subscriptions._watched(listed) == subscriptions._watched(RESOURCE)) is is_same
+
+
 @pytest.mark.parametrize(
     "difference",
     ["address", "lifecycle", "key"],
