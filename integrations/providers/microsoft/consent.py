@@ -131,14 +131,17 @@ class Consent:
         return refusals.meant(answer)
 
     def admin_consent_url(self, config: ClientConfig, service: Service, state: str) -> str:
-        """Where an administrator allows the app for his whole organization.
+        """Where an administrator allows the app for his whole organization: all that members are asked for. What he is
+        not asked for, not even to sign in, they could not allow where organizations let nobody allow anything.
 
         https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
         """
         tenant = "organizations" if settings.MICROSOFT_TENANT == "common" else settings.MICROSOFT_TENANT
         query = {
             "client_id": config.client_id,
-            "scope": " ".join(GRAPH_SCOPE + name for name in _asked(scope.name for scope in service.scopes)),
+            "scope": " ".join(
+                scope.name if scope.name in RESERVED else GRAPH_SCOPE + scope.name for scope in service.scopes
+            ),
             "redirect_uri": config.admin_redirect_uri,
             "state": state,
         }
@@ -173,7 +176,7 @@ def _reading() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise Permanent("Microsoft's answer does not belong to the question that was asked.") from error
-    except (msal.exceptions.MsalError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (msal.exceptions.MsalError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise Temporary("The answer of Microsoft's token service could not be read.") from error
 
 

@@ -272,8 +272,9 @@ class TestWhoMayLink:
 
 @pytest.mark.parametrize(
     "reply",
-    [b"", b"<html>", b"[]", b"null", b"{}", {"access_token": ""}, {"access_token": "a", "expires_in": "soon"}, b"\xff"],
-)
+    [b"", b"<html>", b"[]", b"null", b"{}", {"access_token": ""}, {"access_token": "a", "expires_in": "soon"}, b"\xff",
+     b'{"access_token": "a", "expires_in": 1e400}', {"access_token": "a", "expires_in": 10**15}],
+)  # fmt: skip
 def test_an_answer_that_is_none_is_trouble_for_now(settings: Settings, reply: Any) -> None:
     settings.PROVIDER_CREDENTIALS = {"microsoft": {"client_id": "c", "client_secret": "s"}}
 
@@ -315,7 +316,7 @@ def test_administrators_have_a_consent_of_their_own(settings: Settings) -> None:
     assert url.startswith("https://login.microsoftonline.com/organizations/v2.0/adminconsent?")
     assert query_of(url) == {
         "client_id": ["client-1"],
-        "scope": ["https://graph.microsoft.com/Calendars.Read"],
+        "scope": ["openid profile offline_access https://graph.microsoft.com/Calendars.Read"],
         "redirect_uri": [f"{settings.PUBLIC_URL}/oauth/admin/microsoft"],
         "state": ["state-2"],
     }
