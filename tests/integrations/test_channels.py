@@ -74,9 +74,7 @@ def test_a_renewal_in_trouble_keeps_the_old_channel_and_tries_later(google: Goog
     assert channels.renew_due() == 1
 
 
-def test_a_token_that_ran_out_early_is_refreshed_to_renew_and_to_stop(
-    google: Google, link: Link, alice: User
-) -> None:
+def test_a_token_that_ran_out_early_is_refreshed_to_renew_and_to_stop(google: Google, link: Link, alice: User) -> None:
     integration = link(alice)
     Channel.unscoped.update(renew_at=timezone.now())
     google.post("google/expire_access_tokens", account=alice.email)
