@@ -236,6 +236,14 @@ def hurry(provider: str, channel_ids: Collection[str]) -> None:
     rows.update(renew_at=timezone.now())
 
 
+def renew_all(integration: Integration) -> None:
+    """Renew all of a grant that was dead: its channels may have died with it, and nobody would have said so.
+
+    Needs ``tenancy.within`` its company.
+    """
+    Channel.objects.filter(integration=integration, state=Channel.State.LIVE).update(renew_at=timezone.now())
+
+
 def lost(provider: str, channel_ids: Collection[str]) -> None:
     """The provider ended these by itself: others are opened at once."""
     rows = Channel.unscoped.filter(provider=provider, channel_id__in=channel_ids, state=Channel.State.LIVE)

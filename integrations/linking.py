@@ -300,6 +300,8 @@ def _reconnected(user: User, service: Service, provider_slug: str, account: Acco
     states = SyncState.objects.filter(integration=before)
     states.update(next_attempt_at=None, failures=0, queued_at=None)
     states.filter(is_chosen=True).update(next_poll_at=timezone.now())
+    if before.sync_status == Integration.Status.STALE:
+        channels.renew_all(before)
     before = Integration.objects.select_for_update(no_key=True).get(pk=before.pk)
     _check_ended(before, service, provider_slug)
     _check_account(before, service, provider_slug, account)

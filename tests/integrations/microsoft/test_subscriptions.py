@@ -11,10 +11,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from integrations import channel_tokens, channels, outbound, providers, tokens
+from integrations import channel_tokens, channels, grants, outbound, providers, tokens
 from integrations.contract import OpenedChannel, WatchRequest
 from integrations.errors import BadConfig, MissingScope, Permanent, ResourceGone, Temporary
-from integrations.models import Channel, SyncState
+from integrations.models import Channel, Integration, SyncState
 from integrations.providers.microsoft import subscriptions
 from relationships.models import User
 from tests.pretend_microsoft import CLIENT_ID, Json, Microsoft
@@ -310,6 +310,19 @@ def test_a_subscription_that_is_gone_is_made_once_for_all_who_share_it(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_died_with_its_grant_is_made_anew_after_reconnecting(
+    microsoft: Microsoft, channel: Channel, alice: User
+) -> None:
+    """Microsoft does not always say that it ended a subscription, and the card would promise what nobody sends."""
+    grants.mark_stale(channel.integration_id, Integration.unscoped.get().version, "The consent was withdrawn.")
+    microsoft.post("microsoft/subscriptions/expire")
+    microsoft.link(alice, "calendar")
+    assert channels.renew_due() == 1
+    channel.refresh_from_db()
+    assert [one["id"] for one in known(microsoft)] == [channel.resource_id]
+    assert channel.state == "live"
+
+
 def test_a_lapsed_one_is_asked_for_in_its_row_and_the_gap_is_read(microsoft: Microsoft, channel: Channel) -> None:
     microsoft.post("microsoft/subscriptions/expire")
     Channel.unscoped.update(expires_at=timezone.now() - timedelta(minutes=1))
