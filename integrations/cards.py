@@ -193,7 +193,9 @@ def for_user(user: User) -> list[Card]:
         for service in provider.services:
             integration = linked.get((slug, service.type))
             card = _card(provider, service, integration, lines)
-            cards.append(replace(card, asked=asked.get((slug, service.type))))
+            # What works waits for nobody, whatever was asked before.
+            waits = integration is None or not integration.works
+            cards.append(replace(card, asked=asked.get((slug, service.type)) if waits else None))
     return cards
 
 

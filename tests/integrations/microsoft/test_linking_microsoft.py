@@ -350,6 +350,15 @@ class TestAdministrators:
         assert as_alice.post(path).status_code == 302
         assert "adminconsent" in link_on(as_alice.get(path).content.decode())
 
+    def test_what_works_waits_for_nobody(self, microsoft: Microsoft, as_alice: Client, alice: User) -> None:
+        """Whoever cancels when he reconnects is offered to ask too, and his link still works."""
+        linked(microsoft, as_alice, alice)
+        as_alice.post(f"/oauth/ask/microsoft/{KIND}")
+        assert "Waiting for your administrator" not in settings_page(as_alice)
+
+        Integration.unscoped.update(sync_status="stale", reason="The consent was withdrawn.")
+        assert "Waiting for your administrator" in settings_page(as_alice)
+
     def test_asking_twice_keeps_the_link_and_a_new_one_follows_an_old_one(
         self, microsoft: Microsoft, as_alice: Client
     ) -> None:
