@@ -58,7 +58,9 @@ class Asked:
             f"{provider.label}, our organization lets administrators alone allow that. With this link you can:\n\n"
             f"{self.link}\n\nIt asks for:\n{allowed}\n"
         )
-        return f"mailto:?subject={quote(subject)}&body={quote(body)}"
+        # Lines end as in mail: https://www.rfc-editor.org/rfc/rfc6068#section-5
+        lines = body.replace("\n", "\r\n")
+        return f"mailto:?subject={quote(subject)}&body={quote(lines)}"
 
 
 def ask(user: User, provider_slug: str, integration_type: str) -> None:

@@ -129,11 +129,10 @@ def finish(user: User, provider_slug: str, answer: Mapping[str, str], session: S
     try:
         granted, account = _exchange(attempt, provider_slug, answer)
     except NeedsReconnect as error:
-        raise _refused(service, provider_slug, "The consent was too old", str(error), "Start again.") from error
+        raise _refused(service, provider_slug, "The consent was not accepted", str(error), "Start again.") from error
     except BadConfig as error:
-        raise _refused(
-            service, provider_slug, "This installation is not set up right", str(error), "Tell your administrator."
-        ) from error
+        remedy = f"Tell the operator of this installation: docs/{provider_slug}.md has the steps."
+        raise _refused(service, provider_slug, "This installation is not set up right", str(error), remedy) from error
     except Temporary as error:
         raise _refused(
             service, provider_slug, f"{service.label} did not answer", str(error), "Nothing was linked. Try again."

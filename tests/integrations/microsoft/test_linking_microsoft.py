@@ -16,6 +16,7 @@ from pytest_django.fixtures import Settings
 
 from integrations import administrators, cards, grants, jobs, linking
 from integrations.models import AdminRequest, Integration, LinkAttempt, SyncState
+from integrations.providers.microsoft.errors import token_error
 from relationships import tenancy
 from relationships.models import User
 from tests.pretend_google import Google
@@ -115,6 +116,28 @@ class TestConsent:
         assert answer.status_code == 400
         assert "Microsoft did not answer" in answer.content.decode()
         assert not LinkAttempt.unscoped.exists()
+
+    def test_a_code_that_is_refused_is_told_with_its_reason(
+        self, microsoft: Microsoft, as_alice: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise token_error({"error": "invalid_grant", "error_codes": [53003]})
+
+        monkeypatch.setattr("integrations.providers.microsoft.provider.exchange", refuse)
+        page = unescape(microsoft.follow(as_alice, KIND, ALICE).content.decode())
+
+        assert "The consent was not accepted" in page
+        assert "Your administrator can say which rule it was" in page
+        assert "too old" not in page
+
+    def test_a_client_that_is_refused_is_the_operators_matter(self, microsoft: Microsoft, as_alice: Client) -> None:
+        """Not that of the administrator of the member's organization, who is somebody else."""
+        begun = as_alice.post(f"/oauth/start/microsoft/{KIND}")
+        back = microsoft.consent(begun["Location"], ALICE)
+        microsoft.post("microsoft/secret", wrong=True)
+        page = unescape(come_back(as_alice, back).content.decode())
+
+        assert "Tell the operator of this installation: docs/microsoft.md has the steps." in page
 
     def test_calendar_and_mail_are_two_links_of_one_account(self, microsoft: Microsoft, alice: User) -> None:
         """Each with its own permission: what one may, the other may not."""
@@ -291,6 +314,7 @@ class TestAdministrators:
         assert row.state_digest != state
         letter = unescape(page.split('href="mailto:')[1].split('"')[0])
         assert link in unquote(letter)
+        assert unquote(letter).count("\n") == unquote(letter).count("\r\n") > 5
         assert the_link(alice) is None
 
     def test_the_card_waits_with_the_same_link(self, strict: Microsoft, as_alice: Client) -> None:
