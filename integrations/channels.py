@@ -331,7 +331,7 @@ def stop(channel: Channel) -> int:
     others = watching(channel.provider, channel.resource_id).exclude(pk=channel.pk)
     is_single = _is_single(channel.integration)
     try:
-        if channel.resource_id and not (is_single and others.exists()):
+        if channel.resource_id and not (is_single and (others.exists() or _is_being_adopted(channel))):
             adapter = providers.push_adapter(channel.provider, channel.integration.integration_type)
             grants.ask(channel.integration, lambda http: adapter.stop(http, channel.channel_id, channel.resource_id))
             if is_single:
@@ -345,6 +345,17 @@ def stop(channel: Channel) -> int:
         # It ended already, or the grant it hangs on is dead: stray pushes are refused, since it is not live.
         log.info("channel.stop", channel=channel.channel_id, why=str(error))
     return Channel.unscoped.filter(pk=channel.pk, state=Channel.State.STOPPING).update(state=Channel.State.STOPPED)
+
+
+def _is_being_adopted(channel: Channel) -> bool:
+    """Whether another link of the account is just asking for the same single watch: its id is not on that row yet."""
+    link = channel.integration
+    return Channel.unscoped.filter(
+        provider=channel.provider,
+        state=Channel.State.OPENING,
+        integration__integration_type=link.integration_type,
+        integration__external_account_id=link.external_account_id,
+    ).exists()
 
 
 def seal(channel: Channel, secret: str) -> str:

@@ -13,8 +13,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from integrations import channels, linking
+from integrations import channels, jobs, linking
+from integrations.contract import OpenedChannel
 from integrations.models import Channel, Integration, SyncRun, SyncState
+from integrations.providers.microsoft import subscriptions as graph_subscriptions
 from relationships import tenancy
 from relationships.models import Organization, OrganizationDomain, Touchpoint, User
 from tests.integrations.calendar.test_sync import at
@@ -278,6 +280,26 @@ def test_two_companies_with_one_account_share_a_subscription(
 
     disconnect(pushed, second)
     assert subscriptions(pushed) == []
+
+
+def test_a_subscription_that_is_being_adopted_is_not_stopped(
+    pushed: Microsoft, alice: User, charlie: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id is not on the other's row yet, which would be live without any."""
+    first, original = pushed.link(alice, "calendar"), graph_subscriptions.watch
+
+    def watch(*arguments: Any) -> OpenedChannel:
+        monkeypatch.setattr(graph_subscriptions, "watch", original)
+        opened = original(*arguments)
+        with tenancy.within(first.company_id):
+            linking.disconnect(first, is_data_deleted=False)
+        jobs.end_grant(str(first.pk))
+        return opened
+
+    monkeypatch.setattr(graph_subscriptions, "watch", watch)
+    second = pushed.link(charlie, "calendar", alice.email)
+    assert Channel.unscoped.get(integration=first).state == "stopped"
+    assert Channel.unscoped.get(integration=second).resource_id == only(pushed)["id"]
 
 
 def disconnect(microsoft: Microsoft, integration: Integration) -> None:
