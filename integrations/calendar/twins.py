@@ -20,7 +20,8 @@ MEETING = CalendarEvent.Verdict.MEETING
 
 @dataclass
 class Seen:
-    """A meeting as the copies under one key show it. ``guests`` are the outsiders' match keys."""
+    """A meeting as the copies under one key show it. ``guests`` are the outsiders' match keys; ``owners`` are those
+    whose mailboxes hold it, and ``colleagues`` those who stand on it, all by the ids of users."""
 
     key: str
     organizer: str
@@ -29,11 +30,23 @@ class Seen:
     mailboxes: set[uuid.UUID] = field(default_factory=set)
     events: set[uuid.UUID] = field(default_factory=set)
     guests: set[str] = field(default_factory=set)
+    owners: set[uuid.UUID | None] = field(default_factory=set)
+    colleagues: set[uuid.UUID | None] = field(default_factory=set)
 
     @property
     def look(self) -> tuple[str, datetime | date, frozenset[str]]:
         """What two copies of one meeting have in common."""
         return self.organizer, self.start, frozenset(self.guests)
+
+    def may_be(self, other: "Seen") -> bool:
+        """Whether what looks alike may be one meeting: each knows of whoever has the other, or both are called alike.
+
+        Who meets two of us apart at the same hour calls for both by one address too.
+        """
+        know_each_other = (
+            self.owners <= other.owners | other.colleagues and other.owners <= self.owners | self.colleagues
+        )
+        return know_each_other or self.title == other.title
 
 
 def adopt(company_id: uuid.UUID, keys: Collection[str], rules: outsiders.Rules) -> set[str]:
@@ -66,13 +79,15 @@ def _seen(rows: QuerySet[EventGuest], rules: outsiders.Rules) -> list[Seen]:
     """What these guests' events look like, key by key."""
     found: dict[str, Seen] = {}
     columns = ("meeting_key", "organizer", "starts_at", "starts_on", "title", "state__integration_id")
-    names = [f"event__{name}" for name in columns]
-    for pk, email, match_key, key, organizer, starts_at, starts_on, title, mailbox in rows.order_by(
+    names = [f"event__{name}" for name in (*columns, "state__integration__user_id")]
+    for pk, email, match_key, key, organizer, starts_at, starts_on, title, mailbox, owner in rows.order_by(
         "event_id"
     ).values_list("event_id", "email", "match_key", *names):
         one = found.setdefault(key, Seen(key, organizer, starts_at or starts_on, title))
         one.mailboxes.add(mailbox)
+        one.owners.add(owner)
         one.events.add(pk)
+        one.colleagues |= rules.users_at(email) | rules.users_at(organizer)
         one.guests |= set() if rules.is_colleague(email) else {match_key}
     return list(found.values())
 
@@ -87,13 +102,16 @@ def _twins(own: Sequence[Seen], others: Sequence[Seen]) -> dict[str, str]:
     for one in own:
         if one.key in kept:
             continue
-        alike = [two for two in by_look[one.look] if two.key not in given and one.mailboxes.isdisjoint(two.mailboxes)]
+        others_look = [two for two in by_look[one.look] if two.key not in given and one.may_be(two)]
+        alike = [two for two in others_look if one.mailboxes.isdisjoint(two.mailboxes)]
         if _is_unclear(alike):
             alike = [two for two in alike if two.title == one.title]
         if alike and not _is_unclear(alike):
             given[one.key] = alike[0].key
             kept.add(alike[0].key)
             alike[0].mailboxes |= one.mailboxes
+            alike[0].owners |= one.owners
+            alike[0].colleagues |= one.colleagues
     return given
 
 

@@ -175,6 +175,27 @@ def test_two_meetings_of_one_mailbox_stay_two(hers: GoogleAgenda, his: OutlookAg
     }
 
 
+@pytest.mark.parametrize("is_she_first", [True, False])
+def test_who_meets_two_of_us_apart_at_the_same_hour_has_two_meetings(
+    hers: GoogleAgenda, his: OutlookAgenda, alice: User, bob: User, is_she_first: bool
+) -> None:
+    hers.put(ALICE, her_copy("legal", guests=(LP,), organizer=LP))
+    his.put(BOB, his_copy("finance", guests=(BOB,), organizer=LP))
+    link_both((hers, alice), (his, bob), is_she_first)
+    found = {one.title: users(one) for one in Touchpoint.unscoped.all()}
+    assert found == {"legal": {ALICE}, "finance": {BOB}}
+
+
+def test_a_list_of_invited_people_that_names_neither_is_told_by_its_title(
+    hers: GoogleAgenda, his: OutlookAgenda, alice: User, bob: User
+) -> None:
+    hers.put(ALICE, her_copy("agm", guests=(LP,), organizer=LP))
+    his.put(BOB, his_copy("agm", guests=(LP,), organizer=LP))
+    hers.link(alice)
+    his.link(bob)
+    the_one()
+
+
 def test_of_two_that_look_alike_neither_is_taken(
     hers: GoogleAgenda, his: OutlookAgenda, alice: User, bob: User
 ) -> None:
