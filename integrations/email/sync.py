@@ -64,7 +64,16 @@ def _name_run(held: runs.Held) -> None:
 
 
 def _follow(mailbox: Mailbox, rules: outsiders.Rules) -> None:
-    """Keep what changed since the cursor. It moves with the last page, once the rows of all of them are stored."""
+    """Keep what changed since the cursor, until now."""
+    is_resumed = bool(mailbox.held.state.page_cursor)
+    _follow_pages(mailbox, rules)
+    if is_resumed:
+        # The later pages of a round may know nothing of what changed since its first: the pushes of that are ours too.
+        _follow_pages(mailbox, rules)
+
+
+def _follow_pages(mailbox: Mailbox, rules: outsiders.Rules) -> None:
+    """One round of changes. The cursor moves with the last page, once the rows of all of them are stored."""
     state = mailbox.held.state
     while True:
         try:

@@ -7,9 +7,10 @@ import pytest
 import requests
 import time_machine
 
-from integrations import grants, providers, sync_states
+from integrations import grants, providers, runs, sync_states
 from integrations.contract import MailQuery, MailRef
 from integrations.email.models import EmailMessage
+from integrations.email.outlook import calls
 from integrations.errors import MissingScope, Temporary
 from integrations.models import SyncRun, SyncState
 from relationships.models import User
@@ -170,6 +171,26 @@ def test_a_list_of_changes_without_end_is_trouble(
 
     with pytest.raises(Temporary, match="does not end"):
         follow()
+
+
+def test_what_comes_while_a_round_is_interrupted_is_read_with_it(
+    box: OutlookBox, state: SyncState, run_jobs: RunJobs, noon: Noon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inbox was at its end when the round stopped, and was not asked again."""
+    monkeypatch.setattr(calls, "PAGE_SIZE", 1)
+    box.put(ALICE, *[to_lena(f"Sent {number}") for number in range(3)])
+    check_time = runs.check_time
+
+    def stop_once(held: runs.Held) -> None:
+        monkeypatch.setattr(runs, "check_time", check_time)
+        box.put(ALICE, from_lena("Meanwhile"))
+        sync_states.poke([state.pk])
+        raise runs.OutOfTime
+
+    monkeypatch.setattr(runs, "check_time", stop_once)
+    sync(state, run_jobs, noon)
+
+    assert stored() == {"Sent 0", "Sent 1", "Sent 2", "Meanwhile"}
 
 
 def test_what_comes_back_is_taken_back(
