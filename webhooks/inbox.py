@@ -84,7 +84,9 @@ def _values(provider: str, webhook_type: str, claim: Claim, body: bytes) -> dict
 
 def _unwatched(values: dict[str, Any], claim: Claim) -> Receipt:
     """Keep a request that concerns nobody as ignored, so that it is counted; unless those it concerns have it."""
-    if channels.watching(values["provider"], claim.resource_id).exists():
+    # Stored for a channel that was just opening, it is known by that channel, whose row names no resource yet.
+    own = Delivery.objects.filter(provider=values["provider"], dedupe_key=f"{claim.dedupe_key}:{claim.channel_id}")
+    if channels.watching(values["provider"], claim.resource_id).exists() or own.exists():
         return Receipt.DUPLICATE
     ignored = {"id": uuid.uuid4(), "channel_id": "", "status": Delivery.Status.IGNORED, "error": NOBODY_WATCHES}
     _insert({**values, **ignored, "finished_at": values["received_at"]})

@@ -125,6 +125,8 @@ def test_a_channel_that_is_just_opening_is_found_by_its_own_id(state: SyncState)
     early = Claim("1", {}, opening.channel_id, "not-known-to-us-yet", by_resource=True)
     assert inbox.receive("google", "calendar-event", early, b"") is Receipt.STORED
     assert Delivery.objects.get().channel_id == opening.channel_id
+    assert inbox.receive("google", "calendar-event", early, b"") is Receipt.DUPLICATE
+    assert Delivery.objects.get().status == "received"
 
 
 @pytest.mark.parametrize("became", ["live", "stopping", "stopped", "expired", "failed"])
