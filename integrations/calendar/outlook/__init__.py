@@ -13,7 +13,7 @@ from integrations.calendar.outlook import calls, reading, rounds
 from integrations.calendar.outlook.rounds import Place
 from integrations.calendar.texts import address, text
 from integrations.contract import EventPage, JsonObject, OpenedChannel, PageRequest, ResourceInfo, WatchRequest
-from integrations.errors import CursorExpired, Permanent, Temporary
+from integrations.errors import CursorExpired, MissingScope, Permanent, Temporary
 from integrations.providers import microsoft
 from integrations.providers.microsoft import subscriptions
 
@@ -31,10 +31,14 @@ class OutlookCalendar:
     is_single_watch = True
 
     def calendars(self, http: requests.Session) -> Iterator[ResourceInfo]:
-        """Every calendar of the account, those shared with it among them."""
+        """Every calendar of the account, those shared with it among them. Never raises MissingScope: one permission
+        covers list and calendars, so that without the list there is none to read either."""
         url = f"/me/calendars?$top={CALENDARS_SIZE}"
         for _ in range(MAX_LISTS):
-            answer = microsoft.graph(http, "GET", url)
+            try:
+                answer = microsoft.graph(http, "GET", url)
+            except MissingScope as error:
+                raise Permanent(str(error)) from error
             for item in calls.values(answer):
                 if item.get("id"):
                     yield _calendar(item)

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from integrations import resources
 from integrations.calendar import outlook
 from integrations.calendar import sync as calendar_sync
 from integrations.calendar.outlook import rounds
@@ -191,6 +192,29 @@ def test_a_first_page_with_series_costs_as_many_statements_as_any(
     (page,) = statements
     # And the round's list.
     assert len(page) <= MOST_PER_PAGE["first"] + 1, page
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_list_that_is_refused_neither_invents_a_calendar_nor_loses_one(
+    agenda: OutlookAgenda, alice: User, is_linked: bool
+) -> None:
+    """Nothing but the list could say which calendar is the main one."""
+    if is_linked:
+        agenda.link(alice)
+    before = set(SyncState.unscoped.values_list("external_id", "is_chosen", "is_gone"))
+    agenda.microsoft.fault("graph.calendars.list", "forbidden_403", times=None)
+
+    if is_linked:
+        resources.refresh(Integration.unscoped.get())
+    else:
+        agenda.link(alice)
+
+    assert set(SyncState.unscoped.values_list("external_id", "is_chosen", "is_gone")) == before
+    integration = Integration.unscoped.get()
+    assert (integration.sync_status, integration.reason[:57]) == (
+        "error",
+        "Your calendars could not be listed: Microsoft refuses acc",
+    )
 
 
 def test_changes_are_announced_of_all_calendars_at_once(agenda: OutlookAgenda, alice: User) -> None:
