@@ -18,8 +18,11 @@ VALIDATION = "validationToken"
 LONGEST_VALIDATION = 1_000
 LONGEST_ID = 200
 
-BUCKET_SECONDS = 600
-"""What has no version is thought said twice when it comes again within these ten minutes."""
+BUCKET_SECONDS = 60
+"""What has no version is thought said twice when it comes again within this minute. Later it may be news."""
+
+MOST_ITEMS = 2_000
+"""Graph sends a hundred at most. Each costs a MAC, before anybody has proved anything."""
 
 EVENTS = {
     "subscriptionRemoved": Notice(True, "Microsoft ended its notifications: they are asked for anew.", channel="gone"),
@@ -123,4 +126,6 @@ def _items(body: bytes) -> list[JsonObject]:
     items = value.get("value") if isinstance(value, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Unreadable("These are no notifications of Graph.")
+    if len(items) > MOST_ITEMS:
+        raise Unreadable(f"More than {MOST_ITEMS} notifications at once are not Graph's.")
     return items
