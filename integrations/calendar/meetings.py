@@ -11,13 +11,14 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.models import F
+from django.utils import timezone
 
 from integrations import outsiders
 from integrations.calendar import twins, uids
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy
 from relationships import matching, touchpoints
-from relationships.models import BlockRule, Company
+from relationships.models import BlockRule, Brief, Company, Touchpoint
 
 Verdict = CalendarEvent.Verdict
 
@@ -110,6 +111,21 @@ def _guests(company_id: uuid.UUID, keys: Collection[str]) -> Iterable[Any]:
     )
     order = (F("event__remote_updated_at").asc(nulls_first=True), "event_id", "email")
     return rows.order_by(*order).values_list(*COPY, *GUEST, named=True)
+
+
+def forget(keys: Collection[str]) -> None:
+    """Take out of the touchpoints what nobody may say of these meetings any more, once ``record`` has hidden them.
+
+    One with notes or tasks keeps its row and its time for these: they are the company's.
+    """
+    if not keys:
+        return
+    hidden = Touchpoint.objects.filter(unique_key__among=keys, cancelled_at__isnull=False)
+    hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
+    Touchpoint.people.through.objects.filter(touchpoint__in=hidden).delete()
+    Touchpoint.organizations.through.objects.filter(touchpoint__in=hidden).delete()
+    Brief.objects.filter(touchpoint__in=hidden).delete()
+    hidden.update(title="", location="", join_url="", guests=[], updated_at=timezone.now())
 
 
 COPY = (

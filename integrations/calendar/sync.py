@@ -166,16 +166,18 @@ def _store(held: runs.Held, page: EventPage, rules: outsiders.Rules) -> None:
         if len(events) < len(page.events):
             skipped["beyond_window"] = len(page.events) - len(events)
         known = matching.NOTHING
-        changes, keys, ours = [], set[str](), {name: row.pk for name, row in stored.items()}
+        changes, ours = list[Change](), {name: row.pk for name, row in stored.items()}
         differing = [copy for copy in events if not copy.is_cancelled and _differs(copy, stored)]
         if differing:
             differing = _with_known_guests(state, differing)
             known = meetings.find_known(differing, rules)
             changes = _changes(state, differing, rules, known, stored)
             ours |= _write(held, changes)
-            keys = _meetings_touched(changes)
+        kept_out = _kept_out_now(changes)
+        keys = _meetings_touched(changes) | kept_out
         cancelled = _cancel(state, _taken_back(state, events, ours) | _left_out(state, page))
         found = meetings.record(state.company_id, keys.union(cancelled.values()), rules, known)
+        meetings.forget(kept_out)
         skipped.update(change.row["verdict"] for change in changes)
         if not state.cursor and state.round_id:
             # With those that cannot be read: they are not deleted.
@@ -263,6 +265,12 @@ def _meetings_touched(changes: Sequence[Change]) -> set[str]:
     counts = CalendarEvent.Verdict.MEETING.value
     keys = {change.row["meeting_key"] for change in changes if change.row["verdict"] == counts}
     return keys | {change.before.meeting_key for change in changes if change.before and change.before.verdict == counts}
+
+
+def _kept_out_now(changes: Sequence[Change]) -> set[str]:
+    """The keys of the events whose content was stored before, and is not to be any more."""
+    before = [change.before for change in changes if change.row["verdict"] in KEPT_OUT]
+    return {stored.meeting_key for stored in before if stored and stored.verdict not in KEPT_OUT}
 
 
 def _row(state: SyncState, copy: EventCopy, verdict: str, now: datetime) -> dict[str, Any]:

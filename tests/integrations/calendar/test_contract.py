@@ -10,7 +10,7 @@ from integrations import resources, sync_states
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.models import Integration, SyncState
 from relationships import tenancy
-from relationships.models import Person, User
+from relationships.models import Note, Person, Touchpoint, User
 from tests.integrations.calendar.agendas import Agenda, Plan, begins, many, met, titles, verdicts
 from tests.integrations.calendar.scene import ALICE, BOB, LP, RunJobs, at, events_of, last_run, live, meetings_of, sync
 from tests.integrations.conftest import state_of
@@ -84,6 +84,34 @@ def test_of_a_private_event_nothing_is_kept_but_its_time(agenda: Agenda, alice: 
     assert {(row.title, row.location, row.organizer, row.verdict) for row in rows} == {("", "", "", "private")}
     assert {row.starts_at for row in rows} == {at(1), at(2)}
     assert not EventGuest.unscoped.exists()
+
+
+@pytest.mark.parametrize("was_declined", [False, True])
+def test_what_becomes_private_is_no_longer_kept_in_its_meeting_either(
+    agenda: Agenda, alice: User, bob: User, run_jobs: RunJobs, was_declined: bool
+) -> None:
+    agenda.put(ALICE, met("open", 1, place="Clinic"), met("noted", 2, place="Clinic"), met("stays", 3))
+    state = state_of(agenda.link(alice))
+    noted = meetings_of(state)["noted"]
+    Note.unscoped.create(company_id=alice.company_id, touchpoint=noted, author=bob, text="Wants the deck")
+    if was_declined:
+        agenda.put(ALICE, *[met(name, 1, place="Clinic", answer="declined") for name in ("open", "noted")])
+        sync(state, run_jobs)
+
+    agenda.put(ALICE, *[met(name, 2, place="Clinic", is_private=True) for name in ("open", "noted")])
+    sync(state, run_jobs)
+
+    left = Touchpoint.unscoped.exclude(title="stays").get()
+    assert (left.pk, left.title, left.location, left.guests) == (noted.pk, "", "", [])
+    assert not Person.unscoped.filter(touchpoints=left).exists()
+    assert Note.unscoped.get().touchpoint_id == noted.pk
+
+    agenda.put(ALICE, *[met(name, 2) for name in ("open", "noted")])
+    sync(state, run_jobs)
+    found = meetings_of(state)
+    assert set(found) == {"open", "noted", "stays"}
+    assert found["noted"].pk == noted.pk
+    assert Person.unscoped.filter(touchpoints=noted).exists()
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Auckland", "Europe/Zurich", "Pacific/Honolulu"])
