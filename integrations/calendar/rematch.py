@@ -91,9 +91,11 @@ def reconsider(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
                 event.verdict, before = _verdict(event, copy, rules, known), event.verdict
                 changed += [event] if event.verdict != before else []
         CalendarEvent.objects.bulk_update(changed, ["verdict"])
-        _forget([event.pk for event in changed if event.verdict == CalendarEvent.Verdict.BLOCKED])
+        blocked = [event for event in changed if event.verdict == CalendarEvent.Verdict.BLOCKED]
+        _forget([event.pk for event in blocked])
         rules = outsiders.rules_for(company_id, None)
         meetings.record(company_id, {event.meeting_key for event in events}, rules)
+        meetings.forget({event.meeting_key for event in blocked})
     return len(changed)
 
 

@@ -137,6 +137,7 @@ def test_a_rule_added_later_keeps_meetings_out_and_forgets_their_content(
     assert meetings_of(read) == {}
     event = events_of(read)["both"]
     assert (event.verdict, event.title) == ("blocked", "")
+    assert not Touchpoint.unscoped.exists()
 
 
 def test_events_that_were_kept_out_come_back_when_the_rule_goes(
