@@ -56,7 +56,8 @@ def open_channel(state_id: uuid.UUID, replaces: Channel | None = None) -> Channe
         _fail(channel, opened)
     else:
         _go_live(channel, opened)
-        if is_late:
+        if is_late or (replaces is None and _is_single(state.integration)):
+            # What changed since the last sync, and before this moment, was announced by nobody.
             sync_states.poke([state.pk], trigger=SyncRun.Trigger.POLL)
     channel.refresh_from_db()
     return channel
