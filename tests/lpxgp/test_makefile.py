@@ -28,9 +28,18 @@ def dockerfile() -> str:
     return (ROOT / "Dockerfile").read_text()
 
 
+class Strict(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, as container engines do."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if key.value != "<<"]
+        assert len(names) == len(set(names)), f"{node.start_mark}: a key stands there twice"
+        return super().construct_mapping(node, deep)
+
+
 @pytest.fixture
 def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    loaded: dict[str, Any] = yaml.load((ROOT / "compose.yaml").read_text(), Strict)  # noqa: S506 a SafeLoader
     return loaded
 
 
@@ -82,6 +91,13 @@ def test_web_and_worker_share_one_image_that_cannot_be_written(compose: dict[str
         assert services[name]["image"] == services["web"]["image"]
         assert services[name]["read_only"] is True
         assert "no-new-privileges:true" in services[name]["security_opt"]
+
+
+def test_every_secret_file_is_named_mounted_and_explained(compose: dict[str, Any]) -> None:
+    web, guide = compose["services"]["web"], (ROOT / "docs" / "deploy.md").read_text()
+    named = {path.rpartition("/")[2] for name, path in web["environment"].items() if name.endswith("_FILE")}
+    assert named == set(web["secrets"]) <= set(compose["secrets"])
+    assert [name for name in compose["secrets"] if f"secrets/{name}" not in guide] == []
 
 
 def test_secrets_come_as_files(compose: dict[str, Any]) -> None:
