@@ -125,7 +125,9 @@ def test_changes_deletions_labels_drafts_and_repeated_ids(mail: Mail, state: Syn
     assert stored() == visible() == {"Mail 1", "Mail 2", "Mail 3", "Reply"}
 
 
-def test_one_new_mail_costs_three_calls_at_most(mail: Mail, state: SyncState, google: Google, run_jobs: RunJobs) -> None:
+def test_one_new_mail_costs_three_calls_at_most(
+    mail: Mail, state: SyncState, google: Google, run_jobs: RunJobs
+) -> None:
     mail.bulk(ALICE, 300, "ben@oak.example")
     sync(state, run_jobs)
     before = google.get("requests")["counts"]
