@@ -42,6 +42,7 @@ class Wish(Asked):
     """What the client asks of Microsoft, scopes by their short names."""
 
     scopes: list[str]
+    claims: str = ""
 
 
 def authorize(call: Call) -> Response:
@@ -71,7 +72,7 @@ def read_wish(args: MultiDict[str, str]) -> Wish:
         raise Refused(90023, f"response_mode '{args['response_mode']}' is not supported by this sandbox.")
     if not asking.is_challenge(args):
         raise Refused(501491, "Invalid size or method of code_challenge.")
-    return Wish(**asking.basics(args), scopes=short_names(args["scope"]))
+    return Wish(**asking.basics(args), scopes=short_names(args["scope"]), claims=args.get("claims", ""))
 
 
 def check_client(args: MultiDict[str, str], *names: str) -> None:
@@ -99,6 +100,9 @@ def decide(microsoft: Microsoft, wish: Wish, account: Account, form: MultiDict[s
         return wish.back(error="access_denied", error_subcode="cancel", error_description=description)
     if microsoft.grants.needs_admin(wish.client_id, account.tenant, wish.scopes):
         return wish.back(error="access_denied", error_description="AADSTS90094: The grant requires admin permission.")
+    if trouble := barred(microsoft, wish, account):
+        description = f"AADSTS{trouble}: {troubles.KNOWN[trouble].text.format(app=wish.client_id)}"
+        return wish.back(error="access_denied", error_description=description)
     microsoft.tokens.forgive(account.upn, troubles.CURABLE)
     code = microsoft.tokens.new_code(
         client_id=wish.client_id,
@@ -109,6 +113,15 @@ def decide(microsoft: Microsoft, wish: Wish, account: Account, form: MultiDict[s
         nonce=wish.nonce,
     )
     return wish.back(code=code, session_state=secrets.token_hex(16))
+
+
+def barred(microsoft: Microsoft, wish: Wish, account: Account) -> int:
+    """The number of what stands against it, 0 for nothing. Whoever is sent here with what was demanded gives proof."""
+    rules = microsoft.grants
+    waiting = {rules.barred_consents.get(account.upn), rules.barred_codes.get(account.upn)}
+    if wish.claims == troubles.CLAIMS and waiting & troubles.DEMANDS:
+        rules.bar(account.upn, 0, is_at_consent=True)
+    return rules.barred_consents.get(account.upn, 0)
 
 
 def consent_page(microsoft: Microsoft, wish: Wish, accounts: list[Account]) -> Response:

@@ -47,6 +47,20 @@ def admin_consent_required(world: World, request: Request) -> Any:
     return {"ok": True}
 
 
+def bar(world: World, request: Request) -> Any:
+    """{"account", "code"?, "at"?}: the tenant's rules refuse the account with this AADSTS number (see troubles.py):
+    "at" its "consent", or when the "token" for it is fetched. 0 lifts it; a demand for another proof ends once met.
+    """
+    microsoft, body = microsoft_of(world), body_of(request)
+    account, code = microsoft.account(required(body, "account").lower()), int(body.get("code", 53003))
+    if code and code not in troubles.CURABLE:
+        raise ControlError(f"code must be 0 or one of {', '.join(map(str, sorted(troubles.CURABLE)))}")
+    if (at := body.get("at", "consent")) not in {"consent", "token"}:
+        raise ControlError("at must be consent or token")
+    microsoft.grants.bar(account.upn, code, is_at_consent=at == "consent")
+    return {"ok": True}
+
+
 def revoke(world: World, request: Request) -> Any:
     """{"account", "code"?}: the refresh tokens given so far fail, with this AADSTS number (sandbox/…/troubles.py).
 
@@ -78,6 +92,7 @@ CONTROLS: dict[str, Control] = {
     "POST accounts": add_account,
     "POST consent": consent,
     "POST admin_consent_required": admin_consent_required,
+    "POST bar": bar,
     "POST revoke": revoke,
     "POST secret": secret,
     "POST expire_access_tokens": expire_access_tokens,

@@ -1,4 +1,4 @@
-"""Who may consent to what: persons who say no, tenants where only an administrator may say yes.
+"""Who may consent to what: persons who say no, tenants where only an administrator may say yes, rules against it.
 
 https://learn.microsoft.com/entra/identity/enterprise-apps/manage-app-consent-policies
 """
@@ -9,7 +9,11 @@ from sandbox.microsoft.scopes import SIGN_IN
 
 
 class Grants:
-    """The consents that outlast one sign-in. ``by_admin`` holds scopes by client and tenant."""
+    """The consents that outlast one sign-in. ``by_admin`` holds scopes by client and tenant.
+
+    ``barred_consents`` and ``barred_codes`` are accounts with the AADSTS number that ends their consent, or that
+    refuses the codes of it.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -19,6 +23,15 @@ class Grants:
         self.denying: set[str] = set()
         self.strict_tenants: set[str] = set()
         self.by_admin: dict[tuple[str, str], list[str]] = {}
+        self.barred_consents: dict[str, int] = {}
+        self.barred_codes: dict[str, int] = {}
+
+    def bar(self, upn: str, trouble: int, *, is_at_consent: bool) -> None:
+        """Let the tenant's rules stand against an account, with this AADSTS number; 0 lifts them."""
+        self.barred_consents.pop(upn, None)
+        self.barred_codes.pop(upn, None)
+        if trouble:
+            (self.barred_consents if is_at_consent else self.barred_codes)[upn] = trouble
 
     def require_admin(self, tenant: str, is_required: bool) -> None:
         """Make a tenant strict, or not; either way what its administrator allowed before is taken back."""
@@ -41,6 +54,8 @@ class Grants:
             "denying": sorted(self.denying),
             "strict_tenants": sorted(self.strict_tenants),
             "by_admin": [[client_id, tenant, scopes] for (client_id, tenant), scopes in self.by_admin.items()],
+            "barred_consents": self.barred_consents,
+            "barred_codes": self.barred_codes,
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -49,3 +64,5 @@ class Grants:
         self.denying = set(saved.get("denying", []))
         self.strict_tenants = set(saved.get("strict_tenants", []))
         self.by_admin = {(client_id, tenant): scopes for client_id, tenant, scopes in saved.get("by_admin", [])}
+        self.barred_consents = dict(saved.get("barred_consents", {}))
+        self.barred_codes = dict(saved.get("barred_codes", {}))

@@ -5,6 +5,7 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow#ref
 """
 
 import hashlib
+from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Any
 
@@ -67,6 +68,8 @@ def from_code(microsoft: Microsoft, request: Request, client_id: str) -> dict[st
     if form(request, "redirect_uri") != code.redirect_uri:
         raise OAuthError("invalid_grant", 500112, "The reply address does not match the one of the authorize request.")
     check_verifier(code, request.form.get("code_verifier", ""))
+    if trouble := microsoft.grants.barred_codes.get(code.upn):
+        raise troubles.refusal(trouble, client_id, microsoft.world.clock.now(), microsoft.world.clock.now())
     return reply_for(microsoft, request, code, code.nonce)
 
 
@@ -76,7 +79,8 @@ def from_refresh(microsoft: Microsoft, request: Request, client_id: str) -> dict
     if refresh is None or refresh.client_id != client_id:
         raise OAuthError("invalid_grant", 9002313, "Invalid request. Request is malformed or invalid.")
     if trouble := refresh.trouble or (IDLE if microsoft.tokens.is_idle(refresh) else 0):
-        raise troubles.refusal(trouble, refresh, microsoft.world.clock.now())
+        issued = datetime.fromtimestamp(refresh.issued_at, UTC)
+        raise troubles.refusal(trouble, client_id, issued, microsoft.world.clock.now())
     return reply_for(microsoft, request, refresh, "")
 
 

@@ -5,10 +5,9 @@ https://learn.microsoft.com/entra/identity-platform/claims-challenge
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sandbox.microsoft.errors import OAuthError
-from sandbox.microsoft.tokens import Refresh
 
 GRAPH_APP = "00000003-0000-0000-c000-000000000000"
 CLAIMS = '{"access_token":{"capolids":{"essential":true,"values":["4ac30fb9-6ccb-4a4f-8c1e-3c1c3b1f7f5e"]}}}'
@@ -74,14 +73,15 @@ KNOWN = {
         claims=CLAIMS,
     ),
 }
+DEMANDS = frozenset({50076, 50079})
+"""Another proof is wanted, which a consent that carries the claims brings."""
 CURABLE = frozenset(code for code, trouble in KNOWN.items() if not trouble.is_final)
 
 
-def refusal(code: int, refresh: Refresh, now: datetime) -> OAuthError:
-    """The token endpoint's answer; ``now`` is aware."""
+def refusal(code: int, client_id: str, issued: datetime, now: datetime) -> OAuthError:
+    """The token endpoint's answer, to a grant that was issued then. Times are aware."""
     trouble = KNOWN[code]
-    issued = datetime.fromtimestamp(refresh.issued_at, UTC)
-    text = trouble.text.format(app=refresh.client_id, issued=seven_digits(issued), since=seven_digits(now))
+    text = trouble.text.format(app=client_id, issued=seven_digits(issued), since=seven_digits(now))
     return OAuthError(trouble.error, code, text, suberror=trouble.suberror, claims=trouble.claims)
 
 

@@ -193,6 +193,26 @@ class TestTroubles:
         assert parse_qs(urlsplit(flow["auth_uri"]).query)["claims"] == [claims]
         assert app.acquire_token_by_auth_code_flow(flow, office.consent(flow, ANNA))["access_token"]
 
+    def test_a_rule_may_stand_against_consent_itself(self, office: Office) -> None:
+        office.control("bar", account=ANNA)
+        back = office.consent(office.flow(office.app()), ANNA)
+        assert back["error"] == "access_denied"
+        assert back["error_description"].startswith("AADSTS53003: Access has been blocked")
+        assert office.link(BEN)["access_token"]
+        office.control("bar", account=ANNA, code=0)
+        assert office.link(ANNA)["access_token"]
+
+    def test_a_code_is_refused_until_what_was_demanded_comes_with_the_consent(self, office: Office) -> None:
+        office.control("bar", account=ANNA, code=50076, at="token")
+        app = office.app()
+        flow = office.flow(app)
+        refused = app.acquire_token_by_auth_code_flow(flow, office.consent(flow, ANNA))
+        assert (refused["error"], refused["error_codes"]) == ("interaction_required", [50076])
+        assert "error" in office.link(ANNA)
+        flow = office.flow(app, claims_challenge=refused["claims"])
+        assert app.acquire_token_by_auth_code_flow(flow, office.consent(flow, ANNA))["access_token"]
+        assert office.link(ANNA)["access_token"]
+
     def test_a_new_consent_cures_the_old_token_unless_it_is_over(self, office: Office) -> None:
         linked = office.link(ANNA)
         office.control("revoke", account=ANNA, code=65001)
