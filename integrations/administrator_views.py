@@ -35,7 +35,7 @@ def ask(request: HttpRequest, provider: str, integration_type: str) -> HttpRespo
 @require_GET
 def returned(request: HttpRequest, provider: str) -> HttpResponse:
     """Where an administrator's consent comes back to. Public, so it names neither the member nor the firm."""
-    if provider not in providers.slugs():
+    if not administrators.may_return(provider):
         raise Http404
     outcome = administrators.returned(provider, request.GET.dict())
     context = {"outcome": outcome, "provider": providers.get(provider)}

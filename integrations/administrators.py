@@ -95,6 +95,13 @@ def may_ask(provider_slug: str, integration_type: str) -> bool:
     return bool(providers.get(provider_slug).admin_consent_url(providers.client_config(provider_slug), service, ""))
 
 
+def may_return(provider_slug: str) -> bool:
+    """Whether there is a provider of this name whose administrators can allow anything."""
+    if provider_slug not in providers.slugs():
+        return False
+    return any(may_ask(provider_slug, service.type) for service in providers.get(provider_slug).services)
+
+
 def context(row: AdminRequest) -> str:
     """Whose state it is: part of the key that encrypts it."""
     return f"company={row.company_id}|request={row.pk}"

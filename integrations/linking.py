@@ -129,6 +129,7 @@ def finish(user: User, provider_slug: str, answer: Mapping[str, str], session: S
     try:
         granted, account = _exchange(attempt, provider_slug, answer)
     except NeedsReconnect as error:
+        _keep_claims(user, service, provider_slug, error)
         raise _refused(service, provider_slug, "The consent was not accepted", str(error), "Start again.") from error
     except BadConfig as error:
         remedy = f"Tell the operator of this installation: docs/{provider_slug}.md has the steps."
@@ -152,8 +153,15 @@ def _existing(user: User, provider_slug: str, integration_type: str) -> Integrat
 
 
 def _claims(before: Integration | None) -> str:
-    """What the provider demands of the consent that reconnects it."""
-    return before.claims if before and before.sync_status == Integration.Status.STALE else ""
+    """What the provider demands of the next consent."""
+    return before.claims if before else ""
+
+
+def _keep_claims(user: User, service: Service, provider_slug: str, refused: NeedsReconnect) -> None:
+    """Keep what the provider demands of the next consent, where there is a link to keep it with."""
+    before = _existing(user, provider_slug, service.type)
+    if before and refused.claims:
+        Integration.objects.filter(pk=before.pk).update(claims=refused.claims)
 
 
 def _claim(user: User, provider_slug: str, answer: Mapping[str, str], session: SessionBase) -> LinkAttempt:
@@ -213,8 +221,9 @@ def _check_granted(service: Service, provider_slug: str, granted: Tokens) -> Non
             service,
             provider_slug,
             "One permission is missing",
-            "On the consent page this box was not ticked: " + "; ".join(scope.meaning for scope in missing) + ".",
-            "Start again and tick it. Without it there is nothing to read.",
+            "The consent leaves this out: " + "; ".join(scope.meaning for scope in missing) + ".",
+            "Start again and allow it; if the consent page has a box for it, tick it. Without it there is nothing to "
+            "read.",
         )
 
 
@@ -350,9 +359,12 @@ def disconnect(integration: Integration, is_data_deleted: bool, reason: str = "Y
         channels.want_stopped(integration)
         row = Integration.objects.select_for_update(no_key=True).get(pk=integration.pk)
         row.sync_status, row.reason, row.status_changed_at = Integration.Status.REVOKED, reason, timezone.now()
+        # It was demanded of a consent that is over.
+        row.claims = ""
         row.is_revocation_due = bool(row.encrypted_tokens)
         row.is_deletion_due = row.is_deletion_due or is_data_deleted
-        row.save(update_fields=["sync_status", "reason", "status_changed_at", "is_revocation_due", "is_deletion_due"])
+        changed = ["sync_status", "reason", "status_changed_at", "claims", "is_revocation_due", "is_deletion_due"]
+        row.save(update_fields=changed)
         queue_ends(row)
 
 

@@ -85,7 +85,7 @@ def test_a_missing_box_names_the_permission_and_offers_to_start_again(
 
     page = answer.content.decode()
     assert answer.status_code == 400
-    assert "Read the events of your calendars" in page
+    assert "The consent leaves this out: Read the events of your calendars" in page
     assert "Start again" in page
     assert the_link(alice) is None
 

@@ -16,7 +16,6 @@ from pytest_django.fixtures import Settings
 
 from integrations import administrators, cards, grants, jobs, linking
 from integrations.models import AdminRequest, Integration, LinkAttempt, SyncState
-from integrations.providers.microsoft.errors import token_error
 from relationships import tenancy
 from relationships.models import User
 from tests.pretend_google import Google
@@ -118,17 +117,23 @@ class TestConsent:
         assert not LinkAttempt.unscoped.exists()
 
     def test_a_code_that_is_refused_is_told_with_its_reason(
-        self, microsoft: Microsoft, as_alice: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+        self, microsoft: Microsoft, as_alice: Client, alice: User
     ) -> None:
-        def refuse(*_: object) -> None:
-            raise token_error({"error": "invalid_grant", "error_codes": [53003]})
-
-        monkeypatch.setattr("integrations.providers.microsoft.provider.exchange", refuse)
+        microsoft.post("microsoft/bar", account=ALICE, at="token")
         page = unescape(microsoft.follow(as_alice, KIND, ALICE).content.decode())
 
         assert "The consent was not accepted" in page
         assert "Your administrator can say which rule it was" in page
         assert "too old" not in page
+        assert the_link(alice) is None
+
+    def test_a_rule_that_stands_against_it_is_told(self, microsoft: Microsoft, as_alice: Client, alice: User) -> None:
+        microsoft.post("microsoft/bar", account=ALICE, code=53003)
+        answer = microsoft.follow(as_alice, KIND, ALICE)
+
+        assert answer.status_code == 400
+        assert "Your organization's rules stopped it" in unescape(answer.content.decode())
+        assert the_link(alice) is None
 
     def test_a_client_that_is_refused_is_the_operators_matter(self, microsoft: Microsoft, as_alice: Client) -> None:
         """Not that of the administrator of the member's organization, who is somebody else."""
@@ -205,6 +210,32 @@ class TestRefresh:
         come_back(as_alice, microsoft.consent(begun["Location"], ALICE))
         integration.refresh_from_db()
         assert (integration.sync_status, integration.claims) == ("active", "")
+
+    @pytest.mark.parametrize("status", ["active", "stale", "revoked"])
+    def test_what_is_demanded_while_reconnecting_is_not_forgotten(
+        self, microsoft: Microsoft, as_alice: Client, alice: User, status: str
+    ) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        Integration.unscoped.filter(pk=integration.pk).update(sync_status=status)
+        microsoft.post("microsoft/bar", account=ALICE, code=50076, at="token")
+        page = unescape(microsoft.follow(as_alice, KIND, ALICE).content.decode())
+        assert "Your organization wants you to prove again that it is you." in page
+        integration.refresh_from_db()
+        assert (integration.sync_status, "capolids" in integration.claims) == (status, True)
+
+        assert microsoft.follow(as_alice, KIND, ALICE).status_code == 302
+        integration.refresh_from_db()
+        assert (integration.sync_status, integration.claims) == ("active", "")
+
+    def test_what_was_demanded_ends_with_the_link(self, microsoft: Microsoft, as_alice: Client, alice: User) -> None:
+        integration = linked(microsoft, as_alice, alice)
+        microsoft.post("microsoft/bar", account=ALICE, code=50076, at="token")
+        microsoft.follow(as_alice, KIND, ALICE)
+        with tenancy.within(integration.company_id):
+            linking.disconnect(integration, is_data_deleted=False)
+
+        integration.refresh_from_db()
+        assert integration.claims == ""
 
     @pytest.mark.parametrize("kind", ["calendar", "email"])
     def test_a_token_that_expired_is_replaced_while_it_reads(
@@ -468,7 +499,14 @@ class TestAdministrators:
         assert as_alice.post("/oauth/ask/google/calendar").status_code == 404
         assert as_alice.get("/oauth/ask/microsoft/nothing").status_code == 404
         assert as_alice.get("/oauth/ask/nobody/calendar").status_code == 404
+        assert Client().get("/oauth/admin/google").status_code == 404
         assert Client().get("/oauth/admin/nobody").status_code == 404
+
+    def test_nobody_comes_back_to_an_installation_without_a_client(
+        self, microsoft: Microsoft, settings: Settings
+    ) -> None:
+        settings.PROVIDER_CREDENTIALS = {}
+        assert Client().get("/oauth/admin/microsoft", {"state": "x", "admin_consent": "True"}).status_code == 404
 
     def test_without_the_key_the_card_says_so(self, strict: Microsoft, as_alice: Client, settings: Settings) -> None:
         self.refused(strict, as_alice)
