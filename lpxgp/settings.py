@@ -97,6 +97,7 @@ if not DEBUG:
 
 INSTALLED_APPS = [
     "lpxgp",
+    "crm",
     "webhooks",
     "integrations.calendar",
     "integrations.email",
