@@ -54,6 +54,10 @@ class BadConfig(Permanent):
     """The installation is set up wrongly (client id or secret, redirect address): the operator must act."""
 
 
+class Unusable(Permanent):
+    """What a person typed cannot be used. The message says what can."""
+
+
 class ResourceGone(Permanent):
     """The calendar or folder no longer exists, or is no longer shared with the account."""
 

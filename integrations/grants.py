@@ -8,8 +8,8 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
 from typing import Any, TypeVar
@@ -41,10 +41,11 @@ WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Access:
-    """An access token and the version of the grant it belongs to."""
+    """An access token, the version of the grant it belongs to, and what the provider says of the link."""
 
     token: str
     version: int
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 def seal(integration: Integration, values: dict[str, Any]) -> bytes:
@@ -107,7 +108,7 @@ def _usable(integration: Integration, refused: Access | None) -> Access | None:
         return None
     if integration.expires_at is not None and integration.expires_at - timezone.now() < FRESH_FOR:
         return None
-    return Access(_opened(integration)["access_token"], integration.version)
+    return Access(_opened(integration)["access_token"], integration.version, integration.details)
 
 
 def _opened(integration: Integration) -> dict[str, Any]:
@@ -134,7 +135,8 @@ def _refresh(integration: Integration, lease: uuid.UUID) -> Access:
     try:
         http = outbound.session(provider, total_seconds=TOKEN_SECONDS)
         config = providers.client_config(integration.provider)
-        answer = provider.refresh(config, http, old.get("refresh_token") or "", integration.scopes)
+        refresh_token = old.get("refresh_token") or ""
+        answer = provider.refresh(config, http, refresh_token, integration.scopes, integration.details)
     except NeedsReconnect as error:
         mark_stale(integration.pk, integration.version, str(error), error.claims)
         raise
@@ -164,18 +166,20 @@ def _save(integration: Integration, old: dict[str, Any], answer: Tokens) -> Acce
         "access_token": answer.access_token,
         "refresh_token": answer.refresh_token or old.get("refresh_token"),
     }
+    details = {**integration.details, **answer.details}
     with transaction.atomic():
         rows = Integration.unscoped.filter(pk=integration.pk, version=integration.version).update(
             encrypted_tokens=seal(integration, values),
             expires_at=answer.expires_at,
+            details=details,
             version=integration.version + 1,
             lease=None,
             lease_until=None,
         )
     if rows != 1:
         # Somebody linked anew or refreshed meanwhile: theirs is stored, and this token is good for now.
-        return Access(answer.access_token, integration.version)
-    return Access(answer.access_token, integration.version + 1)
+        return Access(answer.access_token, integration.version, details)
+    return Access(answer.access_token, integration.version + 1, details)
 
 
 def _release(integration: Integration, lease: uuid.UUID) -> None:

@@ -262,7 +262,8 @@ def _drop(provider_slug: str, account: Account, granted: Tokens) -> None:
     provider = providers.get(provider_slug)
     try:
         with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
-            provider.revoke(http, granted.refresh_token or granted.access_token)
+            config = providers.client_config(provider_slug)
+            provider.revoke(config, http, granted.refresh_token or granted.access_token, granted.details)
     except IntegrationError as error:
         log.warning("link.drop_failed", provider=provider_slug, why=str(error))
 
@@ -401,7 +402,7 @@ def end_grant(integration_id: uuid.UUID) -> None:
         return
     try:
         _revoke(integration)
-    except Temporary as error:
+    except (Temporary, BadConfig) as error:
         log.warning("disconnect.retry", integration=str(integration_id), why=str(error))
         if not is_late:
             return
@@ -431,7 +432,8 @@ def _revoke(integration: Integration) -> None:
         log.warning("disconnect.unreadable", integration=str(integration.pk), why=str(error))
         return
     with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
-        provider.revoke(http, values.get("refresh_token") or values["access_token"])
+        token = values.get("refresh_token") or values["access_token"]
+        provider.revoke(providers.client_config(integration.provider), http, token, integration.details)
 
 
 def _worded(service: Service, provider_slug: str, why: Refusal) -> LinkRefused:

@@ -13,7 +13,7 @@ from relationships.tenancy import TenantModel
 
 
 class Integration(TenantModel):
-    """One grant: a user's calendar or mail, or (later) a company's CRM, at one provider.
+    """One grant at one provider: a user's calendar or mail, or his company's CRM, which has no ``user``.
 
     ``version`` counts token changes; together with ``lease`` it lets exactly one process redeem a refresh token.
     """
@@ -27,6 +27,13 @@ class Integration(TenantModel):
         ERROR = "error", "Needs attention"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="integrations")
+    linked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="Who linked what belongs to the whole company.",
+    )
     provider = models.TextField()
     integration_type = models.TextField()
     encrypted_tokens = models.BinaryField(
@@ -39,6 +46,9 @@ class Integration(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
     external_account_id = models.TextField(help_text="The provider's id of the account, never its address.")
     account_address = models.TextField(blank=True, help_text="As shown to people; it may change.")
+    details = models.JSONField(
+        default=dict, help_text="What the provider says of the link that is no secret, such as where its calls go."
+    )
     reason = models.TextField(blank=True, help_text="Why it is not active, in plain words.")
     claims = models.TextField(
         blank=True, help_text="What the provider demands of the consent that reconnects it, in its own words."
@@ -60,6 +70,11 @@ class Integration(TenantModel):
         ordering = ["provider", "integration_type"]
         constraints = [
             models.UniqueConstraint(fields=["user", "provider", "integration_type"], name="integration_once_per_user"),
+            models.UniqueConstraint(
+                fields=["company", "provider", "integration_type"],
+                condition=Q(user__isnull=True),
+                name="integration_once_per_company",
+            ),
             models.CheckConstraint(
                 condition=Q(sync_status__in=["active", "syncing", "paused", "stale", "revoked", "error"]),
                 name="integration_status",
@@ -86,7 +101,7 @@ class SyncState(TenantModel):
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="sync_states")
-    resource_type = models.TextField(help_text="calendar or mailbox")
+    resource_type = models.TextField(help_text="calendar, mailbox or crm")
     external_id = models.TextField()
     name = models.TextField(blank=True)
     is_primary = models.BooleanField(default=False)
@@ -122,8 +137,8 @@ class SyncState(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "calendar or mailbox being synced"
-        verbose_name_plural = "calendars and mailboxes being synced"
+        verbose_name = "calendar, mailbox or CRM being synced"
+        verbose_name_plural = "calendars, mailboxes and CRMs being synced"
         ordering = ["-is_primary", "name"]
         indexes = [
             models.Index(fields=["next_poll_at"], condition=Q(is_chosen=True), name="sync_state_due"),
@@ -187,6 +202,21 @@ class SyncRun(TenantModel):
     @property
     def seconds(self) -> float:
         return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+
+class PokedItem(TenantModel):
+    """Something a push named, such as "contacts:51": read again by the next sync, which then deletes the row."""
+
+    state = models.ForeignKey(SyncState, on_delete=models.CASCADE, related_name="poked_items")
+    name = models.TextField()
+    at = models.DateTimeField(default=timezone.now, help_text="When a push named it last.")
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "at"])]
+        constraints = [models.UniqueConstraint(fields=["state", "name"], name="poked_item_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class RoundPage(TenantModel):

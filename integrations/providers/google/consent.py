@@ -66,7 +66,12 @@ class Consent:
         return granted, self._account(http, granted.access_token)
 
     def refresh(
-        self, config: ClientConfig, http: requests.Session, refresh_token: str, scopes: Collection[str]
+        self,
+        config: ClientConfig,
+        http: requests.Session,
+        refresh_token: str,
+        scopes: Collection[str],
+        details: Mapping[str, str],
     ) -> Tokens:
         """A new access token. The reply mostly has no refresh token: the old one goes on."""
         return self._token(config, http, grant_type="refresh_token", refresh_token=refresh_token)
@@ -115,7 +120,7 @@ class Consent:
         """None: a Workspace administrator allows an app in the Admin console, and nobody can send him there."""
         return ""
 
-    def revoke(self, http: requests.Session, token: str) -> None:
+    def revoke(self, config: ClientConfig, http: requests.Session, token: str, details: Mapping[str, str]) -> None:
         """End the grant at Google. A token that is already dead counts as revoked."""
         answer = http.post(REVOKE_URL, data={"token": token})
         if answer.status_code >= 500 or answer.status_code == 429:

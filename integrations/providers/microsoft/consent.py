@@ -119,7 +119,12 @@ class Consent:
             return _tokens(reply, flow["scope"]), _account(reply, config)
 
     def refresh(
-        self, config: ClientConfig, http: requests.Session, refresh_token: str, scopes: Collection[str]
+        self,
+        config: ClientConfig,
+        http: requests.Session,
+        refresh_token: str,
+        scopes: Collection[str],
+        details: Mapping[str, str],
     ) -> Tokens:
         """A new access token for these permissions and no others, and a new refresh token: the old one goes on too."""
         with _reading():
@@ -147,7 +152,7 @@ class Consent:
         }
         return f"{LOGIN}/{tenant}/v2.0/adminconsent?{urlencode(query)}"
 
-    def revoke(self, http: requests.Session, token: str) -> None:
+    def revoke(self, config: ClientConfig, http: requests.Session, token: str, details: Mapping[str, str]) -> None:
         """Nothing: Microsoft lets an app give no consent back, and revokeSignInSessions would end all others too."""
 
     def is_issuer(self, issuer: str) -> bool:

@@ -65,7 +65,7 @@ def linked(microsoft: Microsoft, http: requests.Session, account: str = ALICE) -
 
 
 def refreshed(http: requests.Session, token: str, scopes: tuple[str, ...] = GRANTED) -> Tokens:
-    return PROVIDER.refresh(providers.client_config("microsoft"), http, token, scopes)
+    return PROVIDER.refresh(providers.client_config("microsoft"), http, token, scopes, {})
 
 
 def query_of(url: str) -> dict[str, list[str]]:
@@ -335,7 +335,7 @@ def test_mail_asks_for_headers_unless_text_may_be_saved(settings: Settings) -> N
 
 def test_revoking_asks_nothing_of_microsoft() -> None:
     canned = Canned()
-    PROVIDER.revoke(canned.session, "token")
+    PROVIDER.revoke(providers.client_config("microsoft"), canned.session, "token", {})
 
     assert (canned.asked, PROVIDER.can_revoke) == ([], False)
 
