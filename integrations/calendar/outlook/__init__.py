@@ -1,7 +1,7 @@
 """Translates Outlook's calendars: lists them, follows their changes, has changes announced. It only reads.
 
 Graph tells changes of a window that cannot be moved, and of series only that something changed. So a round asks for
-more days than are wanted, and reads every series that a page names anew.
+more days than are wanted, and reads every series that a page names anew. A page that names hundreds is read in turns.
 https://learn.microsoft.com/graph/delta-query-events
 """
 
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import requests
 
 from integrations.calendar.outlook import calls, reading, rounds
+from integrations.calendar.outlook.reading import Found
 from integrations.calendar.outlook.rounds import Place
+from integrations.calendar.outlook.turns import Turn
 from integrations.calendar.texts import address, text
 from integrations.contract import EventPage, JsonObject, OpenedChannel, PageRequest, ResourceInfo, WatchRequest
 from integrations.errors import CursorExpired, MissingScope, Permanent, Temporary
@@ -18,7 +20,7 @@ from integrations.providers import microsoft
 from integrations.providers.microsoft import subscriptions
 
 PAGE_SIZE = 500
-"""A hint: pages grow by the series on them."""
+"""A hint: pages grow by the series on them. For those of most pages one turn is enough."""
 
 CALENDARS_SIZE = 100
 MAX_LISTS = 50
@@ -49,26 +51,25 @@ class OutlookCalendar:
         raise Temporary("Microsoft's list of calendars does not end.")
 
     def page(self, http: requests.Session, wanted: PageRequest) -> EventPage:
-        """One page. Of each series it names, all instances come, since Graph does not tell of cancelled ones."""
+        """One page, or more of one that names more than can be asked for at once. Of each series it names, all
+        instances come, since Graph does not tell of cancelled ones."""
+        turn = Turn(http)
         place = _place(http, wanted)
-        try:
-            answer = microsoft.graph(http, "GET", place.link, page_size=PAGE_SIZE)
-        except Permanent as error:
-            if type(error) is Permanent and (wanted.cursor or wanted.page):
-                raise CursorExpired("Microsoft no longer takes the place where we stopped reading.") from error
-            raise
-        items = calls.values(answer)
-        next_link, delta_link = (str(answer.get(f"@odata.{name}") or "") for name in ("nextLink", "deltaLink"))
-        if bool(next_link) == bool(delta_link):
-            raise Temporary("Microsoft's page says neither how to go on nor that it is the last.")
-        ids = [str(item.get("id")) for item in items if isinstance(item, dict)]
-        onward = place.onward(next_link, ids).written() if next_link else ""
-        found = reading.read(http, place, items)
+        place.check_wait()
+        found, rest, is_begun = Found(place.owner), place.rest, bool(place.rest)
+        if not is_begun:
+            place, items = _listed(http, place, is_first=not (wanted.cursor or wanted.page))
+            rest = reading.listed(items, found)
+        left = reading.asked(turn, place, rest, found)
+        if left and left == rest and (turn.trouble or is_begun):
+            raise turn.trouble or Temporary("A series in Outlook has more instances than can be.")
+        ahead = place.before(left, turn.trouble.retry_after if turn.trouble else None)
+        is_done = ahead.is_last and not left
         return EventPage(
             events=tuple(found.events.values()),
             unreadable=found.set_aside(),
-            next_page=onward,
-            next_cursor=place.ended(delta_link).written() if delta_link else "",
+            next_page="" if is_done else ahead.written(),
+            next_cursor=ahead.ended().written() if is_done else "",
             # What a full round does not name, the end of the round finds.
             whole_series=tuple(sorted(found.whole_series)) if wanted.cursor else (),
         )
@@ -80,6 +81,22 @@ class OutlookCalendar:
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
         """End the announcements. Raises ResourceGone where they ended already."""
         subscriptions.stop(http, resource_id)
+
+
+def _listed(http: requests.Session, place: Place, is_first: bool) -> tuple[Place, list[JsonObject]]:
+    """What Graph's next page names, and the place behind it. Raises CursorExpired where it takes no old place."""
+    try:
+        answer = microsoft.graph(http, "GET", place.link, page_size=PAGE_SIZE)
+    except Permanent as error:
+        if type(error) is Permanent and not is_first:
+            raise CursorExpired("Microsoft no longer takes the place where we stopped reading.") from error
+        raise
+    items = calls.values(answer)
+    next_link, delta_link = (str(answer.get(f"@odata.{name}") or "") for name in ("nextLink", "deltaLink"))
+    if bool(next_link) == bool(delta_link):
+        raise Temporary("Microsoft's page says neither how to go on nor that it is the last.")
+    ids = [str(item.get("id")) for item in items if isinstance(item, dict)]
+    return (place.onward(next_link, ids) if next_link else place.last(delta_link)), items
 
 
 def _calendar(item: JsonObject) -> ResourceInfo:

@@ -6,11 +6,10 @@ https://learn.microsoft.com/graph/api/event-delta
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import requests
-
 from integrations.calendar import texts
 from integrations.calendar.outlook import calls, events
-from integrations.calendar.outlook.rounds import Place
+from integrations.calendar.outlook.rounds import Place, Rest
+from integrations.calendar.outlook.turns import Turn
 from integrations.contract import EventCopy, JsonObject, UnreadableItem
 from integrations.errors import Permanent, ResourceGone, Unreadable
 
@@ -36,22 +35,36 @@ class Found:
         return tuple(UnreadableItem(event_id, reason) for event_id, reason in self.unreadable.items())
 
 
-def read(http: requests.Session, place: Place, items: Iterable[object]) -> Found:
-    """The events of a page. Of what came twice the last counts. A single event may have been a series before."""
-    found = Found(place.owner)
-    kept = _by_id(items, found)
-    unclear = {event_id: kept.pop(event_id) for event_id in [*kept] if _is_unclear(kept[event_id])}
-    kept |= _looked_up(calls.events(http, place, unclear), found)
-    series: dict[str, list[str]] = {}
-    for event_id, item in kept.items():
-        if master := series_of(item):
-            series.setdefault(master, []).append(event_id)
+def listed(items: Iterable[object], found: Found) -> Rest:
+    """Takes the single events of a page; returns what has to be asked for. Of what came twice the last counts."""
+    unclear: list[str] = []
+    series: dict[str, dict[str, str]] = {}
+    for event_id, item in _by_id(items, found).items():
+        if _is_unclear(item):
+            unclear.append(event_id)
         else:
-            found.take(item)
-            found.whole_series.add(event_id)
-    for master, answer in calls.instances(http, place, series).items():
-        _take_series(found, kept, master, series[master], answer)
-    return found
+            _sort(event_id, item, found, series)
+    return Rest(tuple(unclear), series)
+
+
+def asked(turn: Turn, place: Place, rest: Rest, found: Found) -> Rest:
+    """Takes as much of what has to be asked for as the turn gets; returns what is left of it."""
+    series = {master: dict(named) for master, named in rest.series.items()}
+    answers = turn.fetched({event_id: calls.event(place, event_id) for event_id in rest.unclear})
+    for event_id, item in _there(answers, found).items():
+        _sort(event_id, item, found, series)
+    for master, answer in turn.lists({master: calls.instances(place, master) for master in series}).items():
+        _take_series(found, master, series.pop(master), answer)
+    return Rest(tuple(event_id for event_id in rest.unclear if event_id not in answers), series)
+
+
+def _sort(event_id: str, item: JsonObject, found: Found, series: dict[str, dict[str, str]]) -> None:
+    """A single event is taken, and may have been a series before. Of a series it is noted that it is named."""
+    if master := series_of(item):
+        series.setdefault(master, {})[event_id] = str(item.get("lastModifiedDateTime") or "")
+        return
+    found.take(item)
+    found.whole_series.add(event_id)
 
 
 def series_of(item: JsonObject) -> str:
@@ -81,7 +94,7 @@ def _is_unclear(item: JsonObject) -> bool:
     return "@removed" in item or (not series_of(item) and not {"start", "end", "attendees"} <= item.keys())
 
 
-def _looked_up(answers: Mapping[str, JsonObject | Permanent], found: Found) -> dict[str, JsonObject]:
+def _there(answers: Mapping[str, JsonObject | Permanent], found: Found) -> dict[str, JsonObject]:
     """The events that are there; those that are gone are cancelled, a series among them with all its instances."""
     kept: dict[str, JsonObject] = {}
     for event_id, answer in answers.items():
@@ -94,9 +107,7 @@ def _looked_up(answers: Mapping[str, JsonObject | Permanent], found: Found) -> d
     return kept
 
 
-def _take_series(
-    found: Found, kept: Mapping[str, JsonObject], master: str, named: list[str], answer: list[JsonObject] | Permanent
-) -> None:
+def _take_series(found: Found, master: str, named: Mapping[str, str], answer: list[JsonObject] | Permanent) -> None:
     """All instances of a series. They come without the time of their last change, which the page knows."""
     if isinstance(answer, Permanent) and not isinstance(answer, ResourceGone):
         found.unreadable |= dict.fromkeys(named, str(answer))
@@ -104,15 +115,10 @@ def _take_series(
     found.whole_series.add(master)
     if isinstance(answer, ResourceGone):
         return
-    changed_at = _changed_at(kept.get(master, {}))
     for instance in answer:
-        own = _changed_at(kept.get(texts.id_of(instance), {})) or changed_at
+        changed_at = named.get(texts.id_of(instance)) or named.get(master, "")
         found.take(
-            {"lastModifiedDateTime": own, "seriesMasterId": master, **instance}
+            {"lastModifiedDateTime": changed_at, "seriesMasterId": master, **instance}
             if isinstance(instance, dict)
             else instance
         )
-
-
-def _changed_at(item: JsonObject) -> str:
-    return str(item.get("lastModifiedDateTime") or "")

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from integrations.errors import CursorExpired
+from integrations.errors import CursorExpired, RateLimited
 
 PAD = timedelta(days=1)
 """All-day events are kept as local instants, so that those at the window's edges may be missed without it."""
@@ -20,11 +20,30 @@ MAX_REPEATS = 2
 LOST = "The place where reading stopped is not in a known form."
 MOVED_ON = "Outlook tells changes only of the days it was first asked for, and time has moved on."
 ENDLESS = "Outlook sent the same pages again and again."
+BUSY = "Microsoft asked us to slow down."
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What a page named and is still to be asked for.
+
+    ``unclear`` are events. ``series`` has the ids of what the page named of each, with the time when it was changed
+    last, as the page says it.
+    """
+
+    unclear: tuple[str, ...] = ()
+    series: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.unclear or self.series)
 
 
 @dataclass(frozen=True)
 class Place:
     """A link to follow, and what holds for its whole round.
+
+    ``rest`` comes before the link. With ``is_last`` the link is where the next round begins. Before ``waits_until``,
+    ISO in UTC, Microsoft does not want to be asked.
 
     ``start`` and ``end`` are the window, ISO in UTC. ``owner`` is the address of whose calendar it is. ``seen`` has a
     digest of each page so far, by which a round that never ends is noticed: that was seen to happen.
@@ -37,6 +56,9 @@ class Place:
     owner: str
     seen: tuple[str, ...] = ()
     repeats: int = 0
+    rest: Rest = Rest()
+    is_last: bool = False
+    waits_until: str = ""
 
     def onward(self, link: str, ids: Iterable[str]) -> "Place":
         """The place behind a page with these ids. Raises CursorExpired where the pages do not end."""
@@ -46,9 +68,25 @@ class Place:
             raise CursorExpired(ENDLESS)
         return replace(self, link=link, seen=(*self.seen, digest), repeats=repeats)
 
-    def ended(self, link: str) -> "Place":
-        """Where the next round of changes begins."""
-        return replace(self, link=link, seen=(), repeats=0)
+    def last(self, link: str) -> "Place":
+        """The place behind the last page: the link is the next round's."""
+        return replace(self, link=link, seen=(), repeats=0, is_last=True)
+
+    def before(self, rest: Rest, wait: float | None) -> "Place":
+        """The same place, with so much of the page to be asked for yet, and seconds to wait before."""
+        until = datetime.now(UTC) + timedelta(seconds=wait) if rest and wait else None
+        return replace(self, rest=rest, waits_until=until.isoformat() if until else "")
+
+    def ended(self) -> "Place":
+        """Where the next round of changes begins, once the last page is read."""
+        return replace(self, is_last=False)
+
+    def check_wait(self) -> None:
+        """Raises RateLimited where it is too early to ask."""
+        if self.waits_until:
+            seconds = (datetime.fromisoformat(self.waits_until) - datetime.now(UTC)).total_seconds()
+            if seconds > 0:
+                raise RateLimited(BUSY, seconds)
 
     def covers(self, end: datetime | None) -> bool:
         """Whether changes up to this moment, and a day more, are told."""
@@ -74,12 +112,28 @@ def read(kept: str) -> Place:
     """A place as ``written`` gave it. Raises CursorExpired for anything else."""
     try:
         place = Place(**json.loads(kept))
-        is_good = all(isinstance(text, str) for text in (place.link, place.calendar, place.owner, *place.seen))
+        place = replace(place, seen=tuple(place.seen), rest=_rest(place.rest))
+        texts = (place.link, place.calendar, place.owner, place.waits_until, *place.seen)
+        is_good = all(isinstance(text, str) for text in texts)
+        if place.waits_until:
+            is_good = is_good and datetime.fromisoformat(place.waits_until).tzinfo is not None
         if is_good and datetime.fromisoformat(place.start) < datetime.fromisoformat(place.end):
-            return replace(place, seen=tuple(place.seen))
-    except (ValueError, TypeError) as error:
+            return place
+    except (ValueError, TypeError, AttributeError) as error:
         raise CursorExpired(LOST) from error
     raise CursorExpired(LOST)
+
+
+def _rest(kept: object) -> Rest:
+    """Raises TypeError, ValueError or AttributeError for what is none. A place kept by an earlier version has none."""
+    if kept == Rest():
+        return Rest()
+    rest = Rest(**kept)  # type: ignore[arg-type]
+    series = {master: dict(named.items()) for master, named in rest.series.items()}
+    texts = [*rest.unclear, *series, *(text for named in series.values() for pair in named.items() for text in pair)]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("Not all of it is text.")
+    return Rest(tuple(rest.unclear), series)
 
 
 def written(moment: datetime) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from integrations.calendar import uids
 from integrations.calendar.outlook import events, reading, rounds
 from integrations.contract import EventCopy, Guest
-from integrations.errors import CursorExpired, Unreadable
+from integrations.errors import CursorExpired, RateLimited, Unreadable
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "microsoft"
 OWNER = "owner@acme.example"
@@ -286,6 +286,23 @@ def test_a_round_asks_for_more_days_than_are_wanted() -> None:
     assert rounds.read(place.written()) == place
 
 
+def test_what_is_left_of_a_page_is_kept_with_its_place() -> None:
+    rest = rounds.Rest(("a", "b"), {"m": {"m": "2026-10-01T10:00:00Z", "i1": ""}})
+    place = beginning().last("https://graph.microsoft.com/delta").before(rest, 7.5)
+    assert rounds.read(place.written()) == place
+    with pytest.raises(RateLimited) as raised:
+        place.check_wait()
+    assert raised.value.retry_after == pytest.approx(7.5, abs=1)
+    place.before(rest, None).check_wait()
+
+
+def test_a_cursor_of_an_earlier_version_is_read() -> None:
+    kept = json.loads(beginning().written())
+    for name in ("rest", "is_last", "waits_until"):
+        del kept[name]
+    assert rounds.read(json.dumps(kept)) == beginning()
+
+
 def test_pages_that_repeat_end_the_round() -> None:
     place = beginning()
     for number in range(3):
@@ -294,7 +311,7 @@ def test_pages_that_repeat_end_the_round() -> None:
     place = rounds.read(place.written()).onward("https://graph.microsoft.com/9", [])
     with pytest.raises(CursorExpired, match="again and again"):
         place.onward("https://graph.microsoft.com/1", ["a1", "b"])
-    assert place.ended("https://graph.microsoft.com/delta").seen == ()
+    assert place.last("https://graph.microsoft.com/delta").ended().seen == ()
 
 
 def test_empty_pages_are_no_repetition_but_have_an_end() -> None:
@@ -311,7 +328,18 @@ def test_a_place_in_no_known_form_is_a_lost_cursor(kept: object) -> None:
         rounds.read(json.dumps(kept))
 
 
-@pytest.mark.parametrize("change", [{"link": 1}, {"end": "soon"}, {"end": "2020-01-01T00:00:00Z"}, {"seen": [1]}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"link": 1},
+        {"end": "soon"},
+        {"end": "2020-01-01T00:00:00Z"},
+        {"seen": [1]},
+        {"waits_until": "2026-11-01T00:00:00"},
+    ]
+    + [{"waits_until": 5}, {"rest": []}, {"rest": {"unclear": [1]}}, {"rest": {"series": {"m": {"a": 1}}}}]
+    + [{"rest": {"series": ["m"]}}, {"rest": {"series": {"m": ["ab"]}}}, {"rest": {"more": 1}}],
+)
 def test_so_is_one_with_a_part_that_makes_no_sense(change: Json) -> None:
     with pytest.raises(CursorExpired):
         rounds.read(json.dumps(json.loads(beginning().written()) | change))

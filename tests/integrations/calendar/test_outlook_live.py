@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations import resources
 from integrations.calendar import outlook
 from integrations.calendar import sync as calendar_sync
-from integrations.calendar.outlook import rounds
+from integrations.calendar.outlook import rounds, turns
 from integrations.models import Integration, SyncState
 from relationships.models import User
 from tests.integrations.calendar.agendas import OutlookAgenda, begins, later, many, met, titles
@@ -46,20 +46,49 @@ def test_a_series_costs_one_request_however_many_instances_it_has(agenda: Outloo
     assert "graph.events.get" not in found
 
 
-def test_all_of_a_pages_series_fail_together_or_come_together(
+def test_a_series_that_has_to_wait_keeps_the_others_and_is_read_alone(
     agenda: OutlookAgenda, alice: User, run_jobs: RunJobs
 ) -> None:
-    agenda.put(ALICE, met("one", 1), met("daily", 2, every=1, count=3))
+    agenda.put(ALICE, met("one", 1), met("daily", 2, every=1, count=3), met("weekly", 2, every=7, count=2))
     agenda.microsoft.fault("graph.events.instances", "rate_limit_429", retry_after="20")
     state = state_of(agenda.link(alice))
-    assert (last_run(state).outcome, titles(state)) == ("failed", set())
+    assert last_run(state).outcome == "failed"
     assert "slow down" in last_run(state).error
+    assert "one" in titles(state)
+    assert len(titles(state)) == 2
     state.refresh_from_db()
     assert state.next_attempt_at is not None
     assert state.next_attempt_at >= timezone.now() + timedelta(seconds=18)
 
     later(run_jobs, seconds=100)
-    assert titles(state) == {"one", "daily"}
+    assert titles(state) == {"one", "daily", "weekly"}
+    assert (last_run(state).outcome, counted(agenda.microsoft)["graph.events.instances"]) == ("done", 3)
+
+
+def test_a_mailbox_that_is_busy_for_a_second_costs_nothing_but_that(
+    agenda: OutlookAgenda, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(turns, "sleep", slept.append)
+    agenda.put(ALICE, met("one", 1), met("daily", 2, every=1, count=3), met("weekly", 2, every=7, count=2))
+    agenda.microsoft.fault("graph.events.instances", "rate_limit_429", retry_after="1")
+    state = state_of(agenda.link(alice))
+    assert (last_run(state).outcome, len(live(state)), slept) == ("done", 6, [1.0])
+
+
+def test_hundreds_of_series_are_read_in_turns_and_nothing_is_lost_or_left(
+    agenda: OutlookAgenda, alice: User, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_BATCHES", 1)
+    agenda.put(ALICE, *[met(f"series{number}", number % 40, every=1, count=2) for number in range(45)], *many(3))
+    state = state_of(agenda.link(alice))
+    assert (last_run(state).outcome, len(live(state)), last_run(state).pages) == ("done", 93, 3)
+
+    for number in range(45):
+        agenda.cancel(ALICE, f"series{number}")
+    agenda.put(ALICE, met("new", 3))
+    run = sync(state, run_jobs)
+    assert (run.kind, run.outcome, len(titles(state))) == ("changes", "done", 4)
 
 
 @pytest.mark.parametrize("kind", ["error_503", "error_500"])
