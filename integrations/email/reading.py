@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -144,7 +144,8 @@ def _store(
         judged = {name: _judged(copy, rules, known) for name, copy in copies.items()}
         kept = {name for name in copies if _is_kept(judged[name], name in before)}
         dropped = Counter(judged[name] for name in copies.keys() - kept)
-        touched = _write(state, [copies[name] for name in kept], judged, before)
+        written = [_sent_if_own(copies[name], state, rules) for name in kept]
+        touched = _write(state, written, judged, before)
         deleted = _delete(state, [before[name] for name in gone | copies.keys() - kept if name in before], rules)
         is_past = all(row.search_id for row in rows.values())
         found = exchanges.record(state.company_id, touched, rules, known, is_reviewed=not is_past)
@@ -193,6 +194,15 @@ def _settled(rows: Mapping[str, MailToRead], batch: MailBatch, read: Collection[
     given_up = {name for name in batch.again if name in rows and rows[name].tries >= MAX_ATTEMPTS + GIVE_UP_AFTER}
     unreadable = {item.external_id for item in batch.unreadable} & rows.keys()
     return {*read, *gone, *given_up, *unreadable}, gone
+
+
+def _sent_if_own(copy: MessageCopy, state: SyncState, rules: outsiders.Rules) -> MessageCopy:
+    """A copy that says whether its owner sent it, by who it is from: he may have filed it before it was seen among sent
+    mail. Of what came in that is no proof."""
+    if copy.is_sent or "inbox" in copy.labels:
+        return copy
+    writers = [party.email for party in copy.parties if party.role == "from"]
+    return replace(copy, is_sent=any(state.integration.user_id in rules.users_at(email) for email in writers))
 
 
 def _stored(state: SyncState, external_ids: Collection[str]) -> dict[str, Stored]:

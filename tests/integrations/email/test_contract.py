@@ -278,6 +278,23 @@ def test_sent_mail_that_is_filed_stays_sent(box: Box, state: SyncState, run_jobs
     assert (after.is_outgoing, after.answerers, after.guests) == (True, before.answerers, before.guests)
 
 
+def test_sent_mail_that_was_filed_before_it_is_seen_is_sent(box: Box, alice: User) -> None:
+    """By whom it is from. What a colleague wrote, and what came in in one's own name, was not sent from here."""
+    box.put(
+        ALICE,
+        to_lena("Filed", place="archive"),
+        {"from": BOB, "to": LP, "cc": ALICE, "subject": "A colleague's", "place": "archive"},
+        {"from": LP, "to": ALICE, "subject": "Hers", "place": "archive"},
+        to_lena("Came in", place="inbox"),
+    )
+    box.link(alice)
+
+    assert stored() == {"Filed", "A colleague's", "Hers", "Came in"}
+    assert EmailMessage.objects.get(is_sent=True).subject == "Filed"
+    assert Touchpoint.objects.get(title="Filed").answerers == [str(alice.pk)]
+    assert Touchpoint.objects.get(title="A colleague's").answerers == []
+
+
 def test_what_is_not_stored_costs_nothing_when_it_goes(
     box: Box, state: SyncState, run_jobs: RunJobs, noon: Noon
 ) -> None:
