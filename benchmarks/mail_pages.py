@@ -9,15 +9,26 @@ import json
 import re
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from sandbox.google.mail.quota import PRICES
 
 CONTACTS = 300
 PAGE = 500
 OWNER = "owner@acme.example"
 FROM = re.compile(r"from:partner-(\d+)@")
 INNER = re.compile(rb"Content-ID: <([^>]+)>\r\n\r\nGET ([^ ]+) HTTP")
+OPERATIONS = {
+    "messages": "messages.list",
+    "profile": "getProfile",
+    "history": "history.list",
+    "sendAs": "settings.sendAs.list",
+}
+"""The calls without an id, by the last word of their paths."""
 APART = 3 * 60_000
 """Milliseconds between two mails; the newest one is as old as the server. So who owes an answer is looked at in a
 mailbox of any size, on any day."""
@@ -36,6 +47,25 @@ def thread_of(index: int) -> int:
 
 def message_id(index: int) -> str:
     return f"18f{index:013x}"
+
+
+def price(operations: Mapping[str, int]) -> int:
+    """Quota units of so many calls by Google's table, which does not mind whether they came in batches."""
+    return sum(PRICES[f"gmail.users.{name}"] * count for name, count in operations.items())
+
+
+def loop(count: int) -> dict[str, int]:
+    """The calls of one get for each message. Listing is taken at its cheapest: one search that finds all of them."""
+    return {"messages.list": -(-count // PAGE), "messages.get": count}
+
+
+def cheapest(count: int) -> dict[str, int]:
+    """The calls that nobody can read the mailbox for less than: each thread by whatever costs less."""
+    whole = price({"threads.get": 1})
+    threads = Counter(map(thread_of, range(count)))
+    single = sum(size for size in threads.values() if price({"messages.get": size}) <= whole)
+    many = sum(1 for size in threads.values() if price({"messages.get": size}) > whole)
+    return {**loop(count), "messages.get": single, "threads.get": many}
 
 
 @cache
@@ -65,11 +95,15 @@ def message(index: int, at: int) -> bytes:
 
 
 class Server:
-    """Answers for a mailbox of ``count`` messages, ``latency`` seconds after each request."""
+    """Answers for a mailbox of ``count`` messages, ``latency`` seconds after each request.
+
+    ``calls`` counts requests, and a batch as one; ``operations`` what is asked for, also inside of batches.
+    """
 
     def __init__(self, count: int, latency: float) -> None:
         self.count, self.latency = count, latency
         self.calls = 0
+        self.operations: Counter[str] = Counter()
         self.first_at = int(time.time() * 1000) - count * APART
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,6 +128,8 @@ class Server:
         parts = urlsplit(address)
         if parts.path == "/calls":
             return b"application/json", json.dumps(self.calls).encode()
+        if parts.path == "/operations":
+            return b"application/json", json.dumps(self.operations).encode()
         self.calls += 1
         if parts.path.startswith("/batch"):
             return b"multipart/mixed; boundary=batch_answer", self.batch(body)
@@ -104,9 +140,12 @@ class Server:
         """The body of a single call."""
         name = path.rstrip("/").rpartition("/")[2]
         if "/messages/" in path:
+            self.operations["messages.get"] += 1
             return self.message(int(name[3:], 16))
         if "/threads/" in path:
+            self.operations["threads.get"] += 1
             return self.thread(int(name[3:], 16))
+        self.operations[OPERATIONS[name]] += 1
         if name == "messages":
             return json.dumps(self.listing(asked)).encode()
         known = {

@@ -17,6 +17,7 @@ TINY = {
     "drain": ["--deliveries", "60", "--tasks", "3", "--channels", "3", "--burst", "6"],
     "calendar_sync": ["--events", "60", "--page-sizes", "20", "--latencies", "0", "--memory-events", "20", "40"],
     "mail_sync": ["--messages", "40", "--latency", "0", "--one-by-one", "2", "--memory-messages", "20", "40"],
+    "mail_incremental": ["--messages", "60", "--known", "20", "--latency", "0"],
     "matching": ["--people", "500", "--addresses", "20"],
 }
 OTHERS = [("mail_sync", "microsoft"), ("calendar_sync", "microsoft")]
@@ -56,3 +57,13 @@ def test_it_measures_other_providers_too(script: str, provider: str) -> None:
     answer = run(script, "--database", "sqlite", "--rounds", "1", "--provider", provider, *TINY[script])
     assert answer.returncode == 0, answer.stderr[-3000:]
     assert json.loads(answer.stdout.strip().splitlines()[-1])["sqlite"]
+
+
+def test_one_new_mail_costs_three_calls_at_most() -> None:
+    """They do not grow with the mailbox, so any size shows it."""
+    answer = run("mail_incremental", "--database", "sqlite", "--rounds", "1", *TINY["mail_incremental"])
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    found = json.loads(answer.stdout.strip().splitlines()[-1])["sqlite"]
+    assert {name: one["calls"] <= 3 for name, one in found.items()} == dict.fromkeys(found, True)
+    assert found["nothing new"]["calls"] == 1
+    assert found["one new mail"]["calls"] > 1
