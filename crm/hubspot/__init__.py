@@ -1,0 +1,143 @@
+"""HubSpot as a CRM: companies, contacts, and the engagements that hang on them.
+
+One module per subject; this one puts them together as the adapter.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import requests
+
+from crm.contract import (
+    Change,
+    Field,
+    FieldCreated,
+    Link,
+    NewField,
+    Pace,
+    ReadBatch,
+    Record,
+    RecordPage,
+    Usage,
+    Wanted,
+    Written,
+)
+from crm.hubspot import calls, fields, paths, reading, writing
+from integrations.contract import OpenedChannel, ResourceInfo, WatchRequest
+
+FOR_GOOD = timedelta(days=3650)
+"""Subscriptions belong to the app and never end."""
+
+TYPE_IDS = {
+    "contacts": "0-1",
+    "companies": "0-2",
+    "notes": "0-46",
+    "tasks": "0-27",
+    "meetings": "0-47",
+    "emails": "0-49",
+}
+
+
+class HubSpot:
+    """The adapter. https://developers.hubspot.com/docs/api-reference/overview"""
+
+    slug = "hubspot"
+    batch = writing.BATCH
+    is_single_watch = True
+    objects: Mapping[str, str] = {
+        "organization": "companies",
+        "person": "contacts",
+        "meeting": "meetings",
+        "email": "emails",
+        "task": "tasks",
+        "note": "notes",
+    }
+    key_fields: Mapping[str, str] = writing.KEY_FIELDS
+
+    @property
+    def paces(self) -> tuple[Pace, ...]:
+        """Below HubSpot's 110 calls in 10 s and 5 searches a second, which other apps of the account share."""
+        return (Pace("burst", 100, 10.0), Pace("search", 4, 1.0))
+
+    def pace_of(self, request: requests.PreparedRequest) -> str:
+        """Searches have a limit of their own."""
+        return "search" if urlsplit(request.url or "").path.endswith("/search") else "burst"
+
+    def usage(self, response: requests.Response) -> tuple[Usage, ...]:
+        """What the headers say; searches have none, and an app that was linked by consent has no daily ones."""
+        return tuple(
+            one
+            for one in (
+                _usage(response, "X-HubSpot-RateLimit-Max", "X-HubSpot-RateLimit-Remaining", "burst"),
+                _usage(response, "X-HubSpot-RateLimit-Daily", "X-HubSpot-RateLimit-Daily-Remaining", "day"),
+            )
+            if one
+        )
+
+    def accounts(self, link: Link) -> Iterator[ResourceInfo]:
+        """The portal."""
+        body = calls.get(link, paths.ACCOUNT)
+        name = link.details.get("account_name") or f"HubSpot {link.account_id}"
+        yield ResourceInfo(link.account_id, name, str(body.get("timeZone") or ""), is_primary=True, access_role="")
+
+    def fields(self, link: Link, object: str) -> tuple[Field, ...]:
+        """Every property the account may see."""
+        return fields.fields(link, object)
+
+    def listing(self, link: Link, wanted: Wanted) -> RecordPage:
+        """A page of everything there is."""
+        return reading.listing(link, wanted)
+
+    def changes(self, link: Link, wanted: Wanted) -> RecordPage:
+        """A page of what changed or was archived since the cursor."""
+        return reading.changes(link, wanted)
+
+    def read(self, link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch:
+        """These records as they are now."""
+        return reading.read(link, wanted, external_ids)
+
+    def find(self, link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
+        """Records with one of these values. A search: it lags a few moments behind."""
+        return reading.find(link, wanted, by, values)
+
+    def write(self, link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
+        """Write up to 100 changes of one object."""
+        return writing.write(link, changes)
+
+    def write_many(self, link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
+        """The same, batch after batch: HubSpot's import has no answer per record."""
+        starts = range(0, len(changes), self.batch)
+        return tuple(one for start in starts for one in writing.write(link, changes[start : start + self.batch]))
+
+    def recover(self, link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
+        """Which of these creations are there after all."""
+        return writing.recover(link, object, changes)
+
+    def create_fields(self, link: Link, wanted: Sequence[NewField]) -> tuple[FieldCreated, ...]:
+        """Create properties of ours."""
+        return fields.create(link, wanted)
+
+    def record_url(self, link_details: Mapping[str, str], account_id: str, object: str, external_id: str) -> str:
+        """The page of a record in the portal."""
+        host = link_details.get("ui_domain") or "app.hubspot.com"
+        return f"https://{host}/contacts/{account_id}/record/{TYPE_IDS[object]}/{external_id}"
+
+    def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
+        """Nothing is asked of HubSpot: the app's own subscriptions push for every portal that linked it."""
+        return OpenedChannel(wanted.external_id, "", datetime.now(UTC) + FOR_GOOD)
+
+    def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
+        """Nothing: pushes of a portal that nobody reads are ignored."""
+
+
+def _usage(response: requests.Response, limit: str, left: str, window: str) -> Usage | None:
+    headers = response.headers
+    if not headers.get(limit, "").isdigit() or not headers.get(left, "").isdigit():
+        return None
+    most = int(headers[limit])
+    used = max(0, most - int(headers[left]))
+    return Usage("day", used, most) if window == "day" else Usage("burst", used, most, 10)
+
+
+adapter = HubSpot()
