@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from integrations import outbound, providers, tokens
+from integrations import outbound, owners, providers, tokens
 from integrations.contract import Tokens
 from integrations.errors import BadConfig, NeedsReconnect, Temporary, TokenRefused
 from integrations.models import Integration
@@ -217,12 +217,13 @@ def set_reason(integration_id: uuid.UUID, status: str, reason: str) -> None:
 
 
 def tell_stale() -> int:
-    """Mail each user whose grant died, once per death; returns how many were told. May run twice, or be killed."""
+    """Mail each user whose grant died, once per death, and the admins of a company whose own did; returns of how many
+    grants was told. May run twice, or be killed."""
     told = 0
     waiting = Integration.unscoped.filter(sync_status=Integration.Status.STALE, told_at__isnull=True)
     for integration in waiting.select_related("user").order_by("status_changed_at"):
         rows = Integration.unscoped.filter(pk=integration.pk, told_at__isnull=True).update(told_at=timezone.now())
-        if rows != 1 or integration.user is None:
+        if rows != 1:
             continue
         try:
             _mail_stale(integration)
@@ -239,14 +240,14 @@ def tell_stale() -> int:
 
 
 def _mail_stale(integration: Integration) -> None:
-    assert integration.user is not None
     label = providers.service(integration.provider, integration.integration_type).label
+    readers = owners.readers(integration)
     send_mail(
         f"{label} needs to be reconnected",
-        f"Hello {integration.user.get_short_name()},\n\n"
+        f"Hello {', '.join(reader.get_short_name() for reader in readers)},\n\n"
         f"{label} ({integration.account_address}) is no longer read: {integration.reason}\n\n"
         "Nothing was lost: reconnect, and what happened meanwhile is read then.\n"
         f"{settings.PUBLIC_URL}/settings/integrations/\n",
         None,
-        [integration.user.email],
+        [reader.email for reader in readers],
     )

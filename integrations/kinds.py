@@ -1,4 +1,7 @@
-"""What differs between the kinds of resource that are read through a grant, in one table: calendars and mailboxes."""
+"""What differs between the kinds of resource that are read through a grant, in one table: calendars, mailboxes, CRMs.
+
+Of a CRM this floor knows that there is one per grant; the room above that keeps it puts its own words and counts here.
+"""
 
 import uuid
 from collections import Counter
@@ -62,6 +65,20 @@ def _mailboxes(integration: Integration, http: requests.Session) -> list[Resourc
     return list(providers.mail_adapter(integration.provider).mailboxes(http))
 
 
+def _account(integration: Integration, http: requests.Session) -> list[ResourceInfo]:
+    """The linked account itself, as a whole."""
+    name = integration.details.get("account_name") or integration.account_address
+    return [ResourceInfo(integration.external_account_id, name, "", is_primary=True, access_role="")]
+
+
+def _nothing_counted(state_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Counter[str]]:
+    return {}
+
+
+def _nothing_left(integration: Integration) -> bool:
+    return False
+
+
 def _no_forecast(provider: str, scopes: Collection[str]) -> None:
     """A first sync of calendars is over before anybody could plan for it."""
 
@@ -104,6 +121,22 @@ KINDS = {
         counts=plans.counts,
         delete_batch=exchanges.delete_batch,
         forecast=plans.forecast,
+    ),
+    "crm": Kind(
+        is_choice=False,
+        not_listed="The CRM could not be opened:",
+        words={
+            "kept": "People, firms and notes stay as they are; changes in the CRM are no longer seen.",
+            "deleted": "What only the CRM told us of people and firms is deleted. Nothing is deleted in the CRM.",
+            "without": "The rest goes on.",
+            "full": "So everything was read again, and what was deleted meanwhile was found.",
+            "left_out": "What was left as it is",
+        },
+        skipped={},
+        list_all=_account,
+        counts=_nothing_counted,
+        delete_batch=_nothing_left,
+        forecast=_no_forecast,
     ),
 }
 """By SyncState.resource_type."""

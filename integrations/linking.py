@@ -9,6 +9,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import structlog
 from django.contrib.sessions.backends.base import SessionBase
@@ -18,9 +19,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations import administrators, channels, grants, outbound, providers, sync_states, tokens
+from integrations import administrators, channels, grants, outbound, owners, providers, sync_states, tokens
 from integrations.contract import Account, Begun, ClientConfig, ConsentWanted, Refusal, Service, Tokens
-from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Temporary
+from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Temporary, Unusable
+from integrations.link_refusals import AdministratorNeeded, LinkRefused, OtherAccount, TooOften
 from integrations.models import Channel, Integration, LinkAttempt, SyncRun, SyncState
 from relationships import tenancy
 from relationships.models import User
@@ -31,46 +33,28 @@ CONSENT_MINUTES = 15
 BEGIN_AT_MOST = 10
 """So many consents may a user begin within CONSENT_MINUTES."""
 SESSION_KEY = "link_secret"
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 REVOKE_FOR = timedelta(days=1)
 """For so long a provider in trouble is asked again to revoke; then the tokens are deleted all the same."""
 
 
-class LinkRefused(Exception):
-    """Linking did not end in a grant. ``title``, the message and ``remedy`` are what the user reads."""
-
-    status = 400
-
-    def __init__(self, title: str, what: str, remedy: str, provider: str = "", integration_type: str = "") -> None:
-        super().__init__(what)
-        self.title, self.what, self.remedy = title, what, remedy
-        self.provider, self.integration_type = provider, integration_type
-        self.may_ask_admin = False
-
-
-class TooOften(LinkRefused):
-    """Consents are begun faster than a person clicks."""
-
-    status = 429
-
-
-class AdministratorNeeded(LinkRefused):
-    """Only an administrator of the account's organization may allow it."""
-
-
-class OtherAccount(LinkRefused):
-    """The consent is another account's than the one that was linked before."""
-
-
-def begin(user: User, provider_slug: str, integration_type: str, session: SessionBase) -> str:
+def begin(
+    user: User,
+    provider_slug: str,
+    integration_type: str,
+    session: SessionBase,
+    options: Mapping[str, str] = NO_OPTIONS,
+) -> str:
     """Remember a consent that begins, and the address to send the browser to.
 
-    Raises LookupError, BadConfig, TooOften, or LinkRefused while an earlier link is still being ended and where the
-    provider does not answer.
+    ``options`` answer the service's questions. Raises LookupError, BadConfig, TooOften, CompanyAdminNeeded, or
+    LinkRefused while an earlier link is still being ended and where the provider does not answer.
     """
     service = providers.service(provider_slug, integration_type)
+    owners.check_may_link(user, service)
     config = providers.client_config(provider_slug)
     state = secrets.token_urlsafe(32)
-    existing = _existing(user, provider_slug, integration_type)
+    existing = owners.existing(user, provider_slug, service)
     _check_ended(existing, service, provider_slug)
     _check_pace(user)
     attempt = LinkAttempt(
@@ -83,7 +67,8 @@ def begin(user: User, provider_slug: str, integration_type: str, session: Sessio
         expires_at=timezone.now() + timedelta(minutes=CONSENT_MINUTES),
     )
     hint = existing.account_address if existing else user.email
-    begun = _begun(provider_slug, config, ConsentWanted(service, state, hint, claims=_claims(existing)))
+    wanted = ConsentWanted(service, state, hint, claims=_claims(existing), options=options)
+    begun = _begun(provider_slug, config, wanted)
     attempt.encrypted_verifier = tokens.encrypt(begun.kept.encode(), purpose="pkce", context=str(attempt.pk))
     attempt.save(force_insert=True)
     return outbound.rerouted(begun.url)
@@ -95,7 +80,7 @@ def _begun(provider_slug: str, config: ClientConfig, wanted: ConsentWanted) -> B
     try:
         with outbound.session(provider, total_seconds=grants.TOKEN_SECONDS) as http:
             return provider.begin(config, http, wanted)
-    except BadConfig:
+    except (BadConfig, Unusable):
         raise
     except IntegrationError as error:
         raise _refused(
@@ -125,6 +110,7 @@ def finish(user: User, provider_slug: str, answer: Mapping[str, str], session: S
     """
     attempt = _claim(user, provider_slug, answer, session)
     service = providers.service(provider_slug, attempt.integration_type)
+    owners.check_may_link(user, service)
     _check_answer(service, provider_slug, answer)
     try:
         granted, account = _exchange(attempt, provider_slug, answer)
@@ -148,10 +134,6 @@ def finish(user: User, provider_slug: str, answer: Mapping[str, str], session: S
         raise
 
 
-def _existing(user: User, provider_slug: str, integration_type: str) -> Integration | None:
-    return Integration.objects.filter(user=user, provider=provider_slug, integration_type=integration_type).first()
-
-
 def _claims(before: Integration | None) -> str:
     """What the provider demands of the next consent."""
     return before.claims if before else ""
@@ -159,7 +141,7 @@ def _claims(before: Integration | None) -> str:
 
 def _keep_claims(user: User, service: Service, provider_slug: str, refused: NeedsReconnect) -> None:
     """Keep what the provider demands of the next consent, where there is a link to keep it with."""
-    before = _existing(user, provider_slug, service.type)
+    before = owners.existing(user, provider_slug, service)
     if before and refused.claims:
         Integration.objects.filter(pk=before.pk).update(claims=refused.claims)
 
@@ -247,7 +229,8 @@ def _check_account(before: Integration, service: Service, provider_slug: str, ac
         return
     raise OtherAccount(
         "That is another account",
-        f"You linked {before.account_address} before, and now consented as {account.address}.",
+        f"{'Your company' if service.is_company_wide else 'You'} linked {before.account_address} before, and you now "
+        f"consented as {account.address}.",
         f"Start again and choose {before.account_address}. To use the other, disconnect this one and delete its "
         "imported data first.",
         provider_slug,
@@ -272,9 +255,12 @@ def _store(user: User, service: Service, provider_slug: str, account: Account, g
     """Save the grant, and have it read. A reconnected one keeps its id, cursors, channels and history."""
     with transaction.atomic():
         # Two tabs may come back at once: one after the other, and the second finds what the first has stored.
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        owners.lock(user, service)
         integration = _reconnected(user, service, provider_slug, account) or Integration(
-            company_id=tenancy.current_company_id(), user=user, provider=provider_slug, integration_type=service.type
+            company_id=tenancy.current_company_id(),
+            user=owners.owner(user, service),
+            provider=provider_slug,
+            integration_type=service.type,
         )
         refresh_token = granted.refresh_token or _old_refresh_token(integration, account)
         if not refresh_token:
@@ -289,6 +275,7 @@ def _store(user: User, service: Service, provider_slug: str, account: Account, g
         integration.encrypted_tokens = grants.seal(integration, values)
         integration.expires_at, integration.scopes = granted.expires_at, list(granted.scopes)
         integration.external_account_id, integration.account_address = account.id, account.address
+        integration.linked_by, integration.details = user if service.is_company_wide else None, dict(granted.details)
         integration.sync_status, integration.reason, integration.claims = Integration.Status.ACTIVE, "", ""
         integration.status_changed_at, integration.told_at = timezone.now(), None
         integration.lease = integration.lease_until = None
@@ -301,7 +288,7 @@ def _store(user: User, service: Service, provider_slug: str, account: Account, g
 
 def _reconnected(user: User, service: Service, provider_slug: str, account: Account) -> Integration | None:
     """The user's earlier link, locked and with its resources due; None where there is none. Raises LinkRefused."""
-    before = _existing(user, provider_slug, service.type)
+    before = owners.existing(user, provider_slug, service)
     if before is None:
         return None
     # Its resources are locked first and it second, as by a sync that ends: so neither waits for the other. They are
@@ -327,10 +314,10 @@ def _old_refresh_token(integration: Integration, account: Account) -> str:
         return ""
 
 
-def pause(integration: Integration) -> None:
+def pause(integration: Integration, reason: str = "You paused it.") -> None:
     """Stop reading without ending the link."""
     Integration.objects.filter(pk=integration.pk, sync_status__in=["active", "syncing", "error"]).update(
-        sync_status=Integration.Status.PAUSED, reason="You paused it.", status_changed_at=timezone.now()
+        sync_status=Integration.Status.PAUSED, reason=reason, status_changed_at=timezone.now()
     )
 
 

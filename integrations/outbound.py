@@ -1,9 +1,13 @@
 """Every request to a provider leaves here: allow-listed hosts, https, time limits, no redirects, no proxy secrets.
 
+Of hosts that a provider names by a pattern, as it has one per organization, somebody else may choose the name: they are
+reached at public addresses alone, and at the one that was checked.
+
 The provider is asked before each one (``is_allowed``): what could change or send something there is never sent.
 
-PROVIDER_ORIGINS reroutes a provider's real origin to another base address just before the request is sent. Stored
-addresses and the allow-list keep the real origins, so what runs against a sandbox is what runs in production.
+PROVIDER_ORIGINS reroutes a provider's real origin to another base address just before the request is sent, in which
+``{host}`` is the real host: a pattern stands for many. Stored addresses and the allow-list keep the real origins, so
+what runs against a sandbox is what runs in production.
 """
 
 import fnmatch
@@ -19,6 +23,7 @@ import urllib3
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 
+from integrations import public_addresses
 from integrations.contract import Reach
 from integrations.errors import Permanent, Temporary
 
@@ -38,6 +43,11 @@ class ProviderTransport(HTTPAdapter):
         super().__init__(max_retries=0)
         self.reach = reach
         self.total_seconds = total_seconds
+        self._public = public_addresses.adapter()
+
+    def close(self) -> None:
+        super().close()
+        self._public.close()
 
     def send(
         self,
@@ -55,11 +65,15 @@ class ProviderTransport(HTTPAdapter):
         limits = (CONNECT_SECONDS, min(READ_SECONDS, self.total_seconds))
         routed = request.copy()
         routed.url = rerouted(request.url or "")
+        is_fixed = host in self.reach.hosts or routed.url != request.url
+        send = super().send if is_fixed else self._public.send
         try:
-            response = super().send(routed, stream=True, timeout=limits, verify=verify, cert=cert, proxies=proxies)
+            response = send(routed, stream=True, timeout=limits, verify=verify, cert=cert, proxies=proxies)
             response._content = _whole_body(response, host, deadline)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise Temporary(f"{host} did not answer in time.") from error
+        except public_addresses.NotPublic as error:
+            raise Permanent(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Temporary(f"The connection to {host} broke.") from error
         response.url, response.request = request.url or "", request
@@ -100,7 +114,8 @@ def rerouted(url: str) -> str:
     parts = urlsplit(url)
     for key, base in settings.PROVIDER_ORIGINS.items():
         if fnmatch.fnmatchcase(f"{parts.scheme}://{parts.netloc}", key):
-            return base + url[len(f"{parts.scheme}://{parts.netloc}") :]
+            here = base.replace("{host}", parts.hostname or "")
+            return here + url[len(f"{parts.scheme}://{parts.netloc}") :]
     return url
 
 
