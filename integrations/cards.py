@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from integrations import administrators, providers
+from integrations import administrators, owners, providers
 from integrations.administrators import Asked
 from integrations.contract import Provider, Scope, Service
 from integrations.email import plans
@@ -75,7 +75,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Card:
-    """One thing that can be linked, and how it is doing if it is."""
+    """One thing that can be linked, and how it is doing if it is.
+
+    ``may_change``: whoever looks decides about it; else it belongs to his company, and ``admins`` names whom to ask.
+    """
 
     provider: Provider
     service: Service
@@ -84,6 +87,13 @@ class Card:
     lines: Sequence[Line] = field(default=())
     missing: Sequence[Scope] = field(default=())
     asked: Asked | None = None
+    may_change: bool = True
+    admins: str = ""
+
+    @property
+    def is_test_account(self) -> bool:
+        """Whether it is a copy to try things in, such as a sandbox."""
+        return self.integration is not None and bool(self.integration.details.get("is_sandbox"))
 
     @property
     def kind(self) -> Kind:
@@ -134,7 +144,7 @@ class Card:
             for line in self.lines
         ]
         state = (integration.sync_status, integration.reason, self.shows_plan)
-        shown = (*state, self.refresh_seconds, len(self.missing), lines)
+        shown = (*state, self.refresh_seconds, len(self.missing), self.may_change, lines)
         return f"{zlib.crc32(repr(shown).encode()):x}"
 
     @property
@@ -183,10 +193,12 @@ class Card:
 
 
 def for_user(user: User) -> list[Card]:
-    """A card for everything this installation's providers offer to a member, linked or not."""
-    linked = {(row.provider, row.integration_type): row for row in Integration.objects.filter(user=user)}
+    """A card for everything this installation's providers offer to a member and his company, linked or not."""
+    rows = Integration.objects.filter(Q(user=user) | Q(user=None)).select_related("linked_by")
+    linked = {(row.provider, row.integration_type): row for row in rows}
     asked = administrators.asked(user)
     lines = _lines([row.pk for row in linked.values()])
+    admins = "" if user.is_company_admin else owners.admin_names()
     cards = []
     for slug in providers.slugs():
         provider = providers.get(slug)
@@ -195,16 +207,21 @@ def for_user(user: User) -> list[Card]:
             card = _card(provider, service, integration, lines)
             # What works waits for nobody, whatever was asked before.
             waits = integration is None or not integration.works
-            cards.append(replace(card, asked=asked.get((slug, service.type)) if waits else None))
-    return cards
+            may_change = user.is_company_admin or not service.is_company_wide
+            news = asked.get((slug, service.type)) if waits else None
+            cards.append(replace(card, asked=news, may_change=may_change, admins=admins))
+    return sorted(cards, key=lambda card: card.service.is_company_wide)
 
 
-def for_integration(integration: Integration) -> Card:
-    """The card of one link."""
+def for_integration(integration: Integration, viewer: User | None = None) -> Card:
+    """The card of one link, as its user sees it, or this viewer where it is a company's."""
     provider = providers.get(integration.provider)
     service = providers.service(integration.provider, integration.integration_type)
     card = _card(provider, service, integration, _lines([integration.pk]))
-    if integration.works or integration.user is None:
+    if integration.user is None:
+        may_change = viewer is not None and owners.may_change(viewer, integration)
+        return replace(card, may_change=may_change, admins=owners.admin_names())
+    if integration.works:
         return card
     return replace(card, asked=administrators.asked(integration.user).get((provider.slug, service.type)))
 
@@ -239,9 +256,11 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
     )
     # The newest counts, but one that lives counts more than its successor under way.
     newest_one = Channel.objects.filter(sync_state=OuterRef("sync_state")).order_by("-created_at").values("pk")[:1]
-    found = Channel.objects.filter(
-        Q(state=Channel.State.LIVE) | Q(pk=Subquery(newest_one)), sync_state__in=ids
-    ).order_by("created_at")
+    found = (
+        Channel.objects.filter(Q(state=Channel.State.LIVE) | Q(pk=Subquery(newest_one)), sync_state__in=ids)
+        .order_by("created_at")
+        .select_related("integration")
+    )
     channels = {row.sync_state_id: row for row in sorted(found, key=lambda row: row.state == Channel.State.LIVE)}
     lines: dict[uuid.UUID, list[Line]] = defaultdict(list)
     for state in states:
@@ -269,6 +288,10 @@ def push_words(state: SyncState, channel: Channel | None) -> Push:
         return Push("warn", f"Instant updates lapsed and are being renewed. Changes are read {every}.")
     if channel.error:
         return Push("warn", f"Instant updates could not be renewed: {channel.error} Changes are read {every}.")
+    is_company_wide = providers.service(channel.provider, channel.integration.integration_type).is_company_wide
+    if is_company_wide and state.last_push_at is None:
+        # Somebody has to switch them on at the provider, which does not tell us.
+        return Push("off", f"Changes are read {every}. No instant update has arrived yet.")
     if state.missed_pushes:
         return Push("warn", f"The last changes came without an announcement; the check {every} found them.")
     return Push("ok", f"Changes arrive at once, and are checked {every}.")

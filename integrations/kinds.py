@@ -25,8 +25,9 @@ from integrations.models import Integration
 class Kind:
     """One kind. ``not_listed`` begins the sentence that says why listing failed.
 
-    ``words`` are what pages say of it: what is kept and what is deleted after a disconnect, what happens without a
-    permission, what a full round did, and how ``skipped``, the words for what its runs count, is headed.
+    ``words`` are what pages say of it: what one is called, what is kept and what is deleted after a disconnect, what
+    happens without a permission, what a full round did, and how ``skipped``, the words for what its runs count, is
+    headed.
     Where there ``is_choice`` the user chooses among several; otherwise all there is, is read. ``counts`` says how much
     there is of each state, ``delete_batch`` deletes some of what was imported, with what hangs on it alone, and says
     whether there was any. ``forecast`` says before consent what a first sync would do, where that is worth saying.
@@ -88,6 +89,7 @@ KINDS = {
         is_choice=True,
         not_listed="Your calendars could not be listed:",
         words={
+            "one": "Calendar",
             "kept": "Meetings, notes and briefs stay as they are.",
             "deleted": "Events are deleted, and meetings that no colleague's calendar holds are hidden.",
             "without": "Only your main calendar can be read.",
@@ -104,6 +106,7 @@ KINDS = {
         is_choice=False,
         not_listed="Your mailbox could not be opened:",
         words={
+            "one": "Mailbox",
             "kept": "Past mail stays on the timelines of people and firms; answers that come later are not seen.",
             "deleted": "It is deleted, and mail that no colleague's mailbox holds leaves the timelines. Mail whose "
             "text you saved stays on your privacy page until you delete it there.",
@@ -126,6 +129,7 @@ KINDS = {
         is_choice=False,
         not_listed="The CRM could not be opened:",
         words={
+            "one": "CRM",
             "kept": "People, firms and notes stay as they are; changes in the CRM are no longer seen.",
             "deleted": "What only the CRM told us of people and firms is deleted. Nothing is deleted in the CRM.",
             "without": "The rest goes on.",

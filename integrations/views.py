@@ -5,15 +5,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import administrators, cards, kinds, linking, providers, resources
+from integrations import administrators, cards, kinds, linking, owners, providers, resources
 from integrations.contract import Service
 from integrations.errors import BadConfig
-from integrations.forms import DisconnectForm
+from integrations.forms import DisconnectForm, StartForm
 from integrations.models import Integration, SetAside, SyncRun, SyncState
 from relationships.models import User
 from relationships.views import members_only
@@ -25,7 +26,9 @@ RUNS_PER_PAGE = 30
 @require_GET
 def settings_page(request: HttpRequest) -> HttpResponse:
     """A card for everything that can be linked."""
-    return consent_page(request, "integrations/settings.html", {"cards": cards.for_user(_member(request))})
+    shown = cards.for_user(_member(request))
+    context = {"cards": shown, "has_company_wide": any(card.service.is_company_wide for card in shown)}
+    return consent_page(request, "integrations/settings.html", context)
 
 
 @members_only
@@ -36,7 +39,7 @@ def card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     Only counts and times while ``face`` is the card's own, so that a button keeps its focus and a screen reader its
     peace; otherwise the whole card, and one sentence for the page's live region.
     """
-    shown = cards.for_integration(_own(request, pk))
+    shown = cards.for_integration(_seen(request, pk), _member(request))
     part = "counts" if request.GET.get("face") == shown.face else "changed"
     return render(request, f"integrations/card_{part}.html", {"card": shown})
 
@@ -47,8 +50,10 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
     """Before consent: what will be read and what never; then, by POST, to the provider's consent page."""
     try:
         service = providers.service(provider, integration_type)
-        if request.method == "POST":
-            address = linking.begin(_member(request), provider, integration_type, request.session)
+        owners.check_may_link(_member(request), service)
+        form = _start_form(request, provider, service)
+        if request.method == "POST" and form.is_valid():
+            address = linking.begin(_member(request), provider, integration_type, request.session, form.options)
             return HttpResponse(status=303, headers={"Location": address})
     except LookupError as error:
         raise Http404(str(error)) from error
@@ -66,8 +71,19 @@ def start(request: HttpRequest, provider: str, integration_type: str) -> HttpRes
         "provider": providers.get(provider),
         "is_set_up": providers.is_set_up(provider),
         "forecast": kinds.KINDS[service.resource].forecast(provider, [scope.name for scope in service.scopes]),
+        "form": form,
     }
-    return consent_page(request, "integrations/start.html", context)
+    return consent_page(request, "integrations/start.html", context, status=400 if form.errors else 200)
+
+
+def _start_form(request: HttpRequest, provider: str, service: Service) -> StartForm:
+    """The questions before consent. "Reconnect" answers none: what was answered before holds."""
+    before = owners.existing(_member(request), provider, service)
+    known = before.details if before else {}
+    data = request.POST.dict() if request.method == "POST" else None
+    if data is not None and not any(question.name in data for question in service.questions):
+        data = StartForm(service, None, known).initial_answers
+    return StartForm(service, data, known)
 
 
 @members_only
@@ -93,7 +109,7 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
 def sync_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Read everything chosen now, at most every 30 seconds."""
     integration = _own(request, pk)
-    again_at = cards.for_integration(integration).sync_now_at
+    again_at = cards.for_integration(integration, _member(request)).sync_now_at
     if not integration.works:
         messages.error(request, "It cannot be read now: see its card for what to do.")
     elif again_at:
@@ -109,7 +125,8 @@ def sync_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def pause(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Stop reading, keep the link."""
-    linking.pause(_own(request, pk))
+    integration = _own(request, pk)
+    linking.pause(integration, f"{_who(request, integration)} paused it.")
     messages.success(request, "Paused. Nothing is read until you resume it.")
     return redirect("integrations:settings")
 
@@ -168,7 +185,7 @@ def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     is_ended = integration.sync_status == Integration.Status.REVOKED
     form = DisconnectForm(request.POST or None, initial={"imported": "delete" if is_ended else "keep"})
     if request.method == "POST" and form.is_valid():
-        linking.disconnect(integration, form.is_data_deleted)
+        linking.disconnect(integration, form.is_data_deleted, f"{_who(request, integration)} disconnected it.")
         kept = "What was imported is being deleted." if form.is_data_deleted else "What was imported stays."
         messages.success(request, kept if is_ended else f"Disconnected. {kept}")
         return redirect("integrations:settings")
@@ -186,8 +203,22 @@ def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _own(request: HttpRequest, pk: uuid.UUID) -> Integration:
-    """The member's own link; anybody else's is a 404."""
-    return get_object_or_404(Integration.objects.filter(user=_member(request)), pk=pk)
+    """The member's own link, or for an admin his company's; anybody else's is a 404."""
+    integration = _seen(request, pk)
+    if not owners.may_change(_member(request), integration):
+        raise Http404
+    return integration
+
+
+def _seen(request: HttpRequest, pk: uuid.UUID) -> Integration:
+    """A link that the member sees: his own or his company's. Anybody else's is a 404."""
+    rows = Integration.objects.filter(Q(user=_member(request)) | Q(user=None)).select_related("linked_by")
+    return get_object_or_404(rows, pk=pk)
+
+
+def _who(request: HttpRequest, integration: Integration) -> str:
+    """Who did something to a link, for all who see it."""
+    return str(_member(request)) if integration.user is None else "You"
 
 
 def _member(request: HttpRequest) -> User:
@@ -197,9 +228,10 @@ def _member(request: HttpRequest) -> User:
 
 def _other_links(integration: Integration) -> list[str]:
     """What else hangs on the same account's consents, in words; another company's link is not named."""
-    others = linking.others_of_account(integration).values_list("user", "integration_type")
-    own = [providers.service(integration.provider, kind).label for user, kind in others if user == integration.user_id]
-    return own + ["another link of this account"] * any(user != integration.user_id for user, _ in others)
+    others = linking.others_of_account(integration).values_list("company", "user", "integration_type")
+    whose = integration.company_id, integration.user_id
+    own = [providers.service(integration.provider, kind).label for *owner, kind in others if tuple(owner) == whose]
+    return own + ["another link of this account"] * any(tuple(owner) != whose for *owner, _ in others)
 
 
 def _service(integration: Integration) -> Service:

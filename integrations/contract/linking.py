@@ -18,9 +18,10 @@ class Scope:
 class Service:
     """Something a provider can be linked for. ``adapter`` is the dotted path of its adapter module.
 
-    ``resource`` is the kind of thing that is read through it: calendar, mailbox or crm. ``provider_page`` is where
-    consent is withdrawn; ``personal_page`` is where people with an account of their own do that, if elsewhere.
-    ``is_company_wide``: it is the whole company's, and its admins alone link it. ``questions`` come before consent.
+    ``resource`` is the kind of thing that is read through it: calendar, mailbox or crm. ``writes`` is what is changed
+    there: nothing, but for a CRM. ``provider_page`` is where consent is withdrawn; ``personal_page`` is where people
+    with an account of their own do that, if elsewhere. ``is_company_wide``: it is the whole company's, and its admins
+    alone link it. ``questions`` come before consent.
     """
 
     type: str
@@ -30,6 +31,7 @@ class Service:
     reads: tuple[str, ...]
     never_reads: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     webhook_type: str = ""
     provider_page: str = ""
     personal_page: str = ""

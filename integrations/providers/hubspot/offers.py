@@ -28,10 +28,12 @@ CRM = Service(
         "The list of properties, so that they can be mapped",
     ),
     kept=("What is read, and what we wrote, until an admin disconnects and deletes it",),
-    never_reads=(
-        "Deals, tickets, conversations, files and all other objects",
-        "Deletes, merges or archiving of records: we never do any of these",
+    writes=(
+        "Match score, summary and date of the last sync on companies, as your mapping says",
+        "Meetings, mails, follow-ups and notes marked for sync, on the people they are about",
+        "Nothing is ever deleted, merged or archived there",
     ),
+    never_reads=("Deals, tickets, conversations, files and all other objects",),
     webhook_type="crm-contact",
     provider_page="https://app.hubspot.com/l/integrations-settings/installed",
 )

@@ -22,10 +22,12 @@ CRM = Service(
         "The list of fields of these objects, so that they can be mapped",
     ),
     kept=("What is read, and what we wrote, until an admin disconnects and deletes it",),
-    never_reads=(
-        "Opportunities, cases, files, e-mails and all other objects",
-        "Deletes, merges or transfers of records: we never do any of these",
+    writes=(
+        "Match score, summary and date of the last sync on accounts, as your mapping says",
+        "Meetings and mails as events and tasks, follow-ups as tasks, and notes marked for sync",
+        "Nothing is ever deleted, merged or archived there",
     ),
+    never_reads=("Opportunities, cases, files, e-mails and all other objects",),
     webhook_type="crm-contact",
     provider_page="https://help.salesforce.com/s/articleView?id=sf.remoteaccess_revoke_token.htm",
     questions=(
