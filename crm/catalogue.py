@@ -74,6 +74,8 @@ _MEETING = (
              max_length=500),
     OurField("meeting.starts_at", "meeting", "Start", "datetime", "When it begins."),
     OurField("meeting.ends_at", "meeting", "End", "datetime", "When it ends."),
+    OurField("meeting.filed_at", "meeting", "Filed under", "datetime", "The start again, for CRMs that file what "
+             "happened under a moment of its own."),
     OurField("meeting.location", "meeting", "Place", "text", "The place, where one was given.", max_length=500),
     OurField("meeting.description", "meeting", "Description", "long_text", "Who took part, and the firm's own notes on "
              "it that are marked for the CRM."),

@@ -25,6 +25,7 @@ normalise = shapes.normal
 
 Options = Mapping[str, Any]
 MOST_PAIRS = 200
+MOST_TEXT = 255
 PARTICLES = frozenset(
     {"af", "al", "bin", "da", "de", "del", "della", "den", "der", "des", "di", "dos", "du", "la", "le"}
     | {"ten", "ter", "van", "vom", "von", "y", "zu", "zum", "zur"}
@@ -340,12 +341,20 @@ def problems(name: str, options: Options) -> list[str]:
     return [words for words in found if words]
 
 
+def is_storable(text: str) -> bool:
+    """Whether the databases take it: no NUL, no half of a character."""
+    try:
+        return "\0" not in text and bool(text.encode() or True)
+    except UnicodeEncodeError:
+        return False
+
+
 def _wrong(option: FormOption, options: Options) -> str:
     """Why one option cannot be used; empty where it can."""
     if option.form == "pairs":
         return _wrong_pairs(options.get(option.name))
     given = options.get(option.name, "")
-    if not isinstance(given, str) or len(given) > 200:
+    if not isinstance(given, str) or len(given) > MOST_TEXT or not is_storable(given):
         return f"{option.label}: give a short text."
     text = given.strip()
     if not text:
@@ -369,6 +378,9 @@ def _wrong_pairs(rows: Any) -> str:
         return "The table of choices is empty: give each of our values its counterpart."
     if len(rows) > MOST_PAIRS:
         return f"The table of choices has more than {MOST_PAIRS} rows."
-    if len(pairs_of({"pairs": rows})) != len(rows):
+    pairs = pairs_of({"pairs": rows})
+    if not all(len(each) <= MOST_TEXT and is_storable(each) for pair in pairs for each in pair):
+        return "The table of choices holds text that is too long, or signs that cannot be stored."
+    if len(pairs) != len(rows):
         return "A row of the table of choices is only half filled in."
     return ""
