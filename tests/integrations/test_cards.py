@@ -155,4 +155,4 @@ def test_the_number_of_queries_does_not_grow(integration: Integration, alice: Us
         SyncRun.unscoped.create(company=acme, state=state, kind="first", trigger="link")
         prices.append(price())
 
-    assert set(prices) == {8}
+    assert set(prices) == {9}
