@@ -33,6 +33,12 @@ def open(integration: Integration, access: grants.Access) -> Iterator[Link]:
             meter.flush()
 
 
+def calls(link: Link) -> int | None:
+    """How many calls went out by this way in; None where it is no session of ours."""
+    transport = link.http.get_adapter("https://") if link.http.adapters else None
+    return transport.meter.calls if isinstance(transport, MeteredTransport) else None
+
+
 class MeteredTransport(outbound.ProviderTransport):
     """Asks the budget before each request, and tells it of each answer."""
 

@@ -44,6 +44,7 @@ class HubSpot:
 
     slug = "hubspot"
     batch = writing.BATCH
+    bulk_from = 0
     is_single_watch = True
     objects: Mapping[str, str] = {
         "organization": "companies",

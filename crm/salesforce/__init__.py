@@ -38,6 +38,7 @@ class Salesforce:
 
     slug = "salesforce"
     batch = writing.BATCH
+    bulk_from = 2_001
     is_single_watch = True
     objects: Mapping[str, str] = {
         "organization": "Account",

@@ -127,6 +127,7 @@ class PretendCrm:
     whole_seconds: bool = True
     page_size: int = 200
     batch: int = 200
+    bulk_from: int = 2_001
     lag: timedelta = timedelta(0)
     overlap: timedelta = timedelta(seconds=30)
     tick: timedelta = timedelta(seconds=1)

@@ -1,0 +1,277 @@
+"""Sends changes to the CRM batch by batch: noted first, then sent, then settled in one transaction.
+
+Killed anywhere, nothing is lost and nothing is sent twice unseen: what was noted and not settled is recovered first by
+whoever comes next (recovery.py).
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from crm import connection, ledger, link_errors, loop_guard, outgoing
+from crm.contract import Change, CrmAdapter, Link, Record, RecordError, Wanted, Written
+from crm.mapping import Context, Line, Mapping
+from crm.models import FieldMapping, RecordLink, Write
+from crm.outgoing import Outgoing
+from integrations import runs
+from integrations.errors import Temporary, TokenRefused, Wait
+from integrations.models import Integration
+from relationships import bulk
+
+READ_BATCH = 100
+IDENTITY = {"person": "person.email", "organization": "org.domain"}
+"""The field of ours that says whether two records are the same, by kind."""
+
+
+@dataclass
+class Round:
+    """One pushing of one CRM. ``keyless`` are objects whose field for our key turned out to be missing; ``created`` are
+    links of firms and people that were given a record in it."""
+
+    held: runs.Held
+    link: Link
+    adapter: CrmAdapter
+    mapping: Mapping
+    context: Context
+    keyless: set[str] = field(default_factory=set)
+    created: list[uuid.UUID] = field(default_factory=list)
+
+    @property
+    def integration(self) -> Integration:
+        return self.held.state.integration
+
+    def lines(self, kind: str) -> tuple[Line, ...]:
+        """The lines by which rows of this kind go out."""
+        object = self.adapter.objects.get(kind)
+        return tuple(line for line in self.mapping.lines(kind) if line.is_out and line.crm_object == object)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row that was sent, and what came of it."""
+
+    item: Outgoing
+    write: Write
+    written: Written
+
+
+def send(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> None:
+    """Write all of these, of one kind. Raises OutOfTime between two batches, and what the CRM's errors mean."""
+    ordered = sorted(items, key=lambda item: (not item.is_creation, [one.external_id for one in item.related]))
+    for is_creation, group in groupby(ordered, key=lambda item: item.is_creation):
+        for batch in _batches(round, list(group)):
+            if is_creation and batch[0].link.crm_object in round.keyless:
+                keep_back(round, [(item.link, keyless(round, item.link)) for item in batch], looked_at)
+                continue
+            _send_batch(round, _unless_looping(batch), looked_at)
+            runs.check_time(round.held)
+
+
+def keep_back(round: Round, stuck: Sequence[tuple[RecordLink, RecordError]], looked_at: datetime) -> None:
+    """Keep why these are not sent, on their links."""
+    if not stuck:
+        return
+    now = timezone.now()
+    again = [link.pk for link, error in stuck if link_errors.is_temporary(error)]
+    with transaction.atomic():
+        store([(link, link_errors.columns(link, error, now)) for link, error in stuck])
+        mark_looked(round, [link for link, _ in stuck], looked_at)
+        RecordLink.objects.filter(pk__among=again).update(is_due=True)
+
+
+def keyless(round: Round, link: RecordLink) -> RecordError:
+    """Why nothing can be created: a record that was created twice could not be told from two."""
+    name = round.adapter.key_fields.get(link.crm_object, "")
+    return RecordError("missing_key_field", f"{link.crm_object} has no field {name}.", field=name)
+
+
+def settle(round: Round, answers: Sequence[Answer]) -> None:
+    """Keep what came of each, in one transaction with the run's counts. Raises HoldLost."""
+    now = timezone.now()
+    adopted = _adopted(round, answers)
+    rows = [(one.item.link, _columns(one, adopted.get(one.write.pk, ""), now)) for one in answers]
+    again = [one.item.link.pk for one in answers if _is_due_again(one) or one.write.pk in adopted]
+    refused = [one.written.error for one in answers if one.written.error and one.write.pk not in adopted]
+    skipped: dict[str, int] = {}
+    for error in refused:
+        skipped[link_errors.cause(error)] = skipped.get(link_errors.cause(error), 0) + 1
+    with transaction.atomic():
+        ledger.settle([(one.write, one.written) for one in answers])
+        store(rows)
+        RecordLink.objects.filter(pk__among=again).update(is_due=True)
+        state = round.held.state
+        counts = {"changed": sum(not one.written.error for one in answers)}
+        runs.store_page(round.held, state.cursor, state.page_cursor, counts, skipped)
+    made = [one.item.link for one in answers if one.write.is_creation and one.written.external_id]
+    round.created += [link.pk for link in made if link.kind in IDENTITY]
+    round.keyless |= {one.item.link.crm_object for one in answers if _misses_key(one)}
+
+
+def mark_looked(round: Round, links: Sequence[RecordLink], looked_at: datetime) -> None:
+    """These are compared, by this mapping. In the caller's transaction.
+
+    Raises OutOfTime where another mapping was published meanwhile: what it wants compared again must stay due.
+    """
+    ids = [link.pk for link in links]
+    RecordLink.objects.filter(pk__among=ids).update(is_due=False, looked_at=looked_at)
+    # After the update, which waited for whoever was publishing.
+    lines = FieldMapping.objects.filter(company=round.integration.company_id, crm_provider=round.integration.provider)
+    if (lines.aggregate(newest=Max("version"))["newest"] or 0) != round.mapping.version:
+        raise runs.OutOfTime
+
+
+def _batches(round: Round, items: list[Outgoing]) -> Iterator[list[Outgoing]]:
+    """What goes out in one call; all of it where that is so much that the CRM has a better way."""
+    bulk_from = round.adapter.bulk_from
+    size = len(items) if bulk_from and len(items) >= bulk_from else round.adapter.batch
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _unless_looping(batch: Sequence[Outgoing]) -> list[Outgoing]:
+    """Without those that were written again and again; they are paused."""
+    now = timezone.now()
+    caught = loop_guard.caught([item.link.pk for item in batch if not item.is_creation], now)
+    loop_guard.pause(caught, now)
+    return [item for item in batch if item.link.pk not in caught]
+
+
+def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) -> None:
+    if not batch:
+        return
+    now = timezone.now()
+    changes = [replace(item.change(), planned_at=now) for item in batch]
+    with transaction.atomic():
+        store([(item.link, {}) for item in batch if item.link._state.adding])
+        writes = ledger.plan([(item.link, change) for item, change in zip(batch, changes, strict=True)])
+        mark_looked(round, [item.link for item in batch], looked_at)
+    answers = _asked(round, changes, writes)
+    by_key = {written.key: written for written in answers}
+    settle(
+        round, [Answer(item, write, by_key[outgoing.key(item.link)]) for item, write in zip(batch, writes, strict=True)]
+    )
+
+
+def _asked(round: Round, changes: Sequence[Change], writes: Sequence[Write]) -> tuple[Written, ...]:
+    """The CRM's answer. What was certainly not sent is forgotten, and due as before."""
+    calls = connection.calls(round.link)
+    write = round.adapter.write if len(changes) <= round.adapter.batch else round.adapter.write_many
+    try:
+        return write(round.link, changes)
+    except (Wait, TokenRefused) as error:
+        is_first = calls is not None and connection.calls(round.link) == calls + isinstance(error, TokenRefused)
+        if is_first:
+            with transaction.atomic():
+                RecordLink.objects.filter(pk__among=[write.link_id for write in writes]).update(is_due=True)
+                ledger.withdraw(writes)
+        raise
+    except Temporary:
+        ledger.sent(writes)
+        raise
+
+
+def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
+    """A link's columns after its write."""
+    item, written, link = answer.item, answer.written, answer.item.link
+    if adopted:
+        return link_errors.NONE | {
+            "external_id": adopted,
+            "state": RecordLink.State.LINKED,
+            "failed_at": link.failed_at,
+        }
+    error = written.error
+    if error and not _is_half_done(answer):
+        return link_errors.columns(link, error, now)
+    kept: dict[str, Any] = {
+        "external_id": written.external_id or link.external_id,
+        "state": RecordLink.State.LINKED,
+        "shadow": outgoing.shadow_after(item, written.held),
+        "external_stamp": written.modified_at or link.external_stamp,
+        "reason": "",
+    }
+    if not error:
+        kept["related"] = _related_after(item)
+    flaw = error or item.flaw
+    return kept | (link_errors.columns(link, flaw, now) if flaw else link_errors.NONE)
+
+
+def _related_after(item: Outgoing) -> list[list[str]]:
+    known = [list(one) for one in item.link.related]
+    return known + [[one.kind, one.external_id] for one in item.new_related]
+
+
+def _is_half_done(answer: Answer) -> bool:
+    """The record was created, and only what it belongs to could not be told: another try must not create it again."""
+    return answer.item.is_creation and bool(answer.written.external_id)
+
+
+def _is_due_again(answer: Answer) -> bool:
+    error = answer.written.error
+    return error is not None and link_errors.is_temporary(error)
+
+
+def _misses_key(answer: Answer) -> bool:
+    return answer.written.error is not None and answer.written.error.cause == "missing_key_field"
+
+
+def _adopted(round: Round, answers: Sequence[Answer]) -> dict[Any, str]:
+    """Ids of records that stood in the way of a creation and are the same: by write. They are linked instead."""
+    found: dict[Any, str] = {}
+    doubles = {one.written.error.existing_id: one for one in answers if one.written.error and _names_double(one)}
+    ids = list(doubles)
+    if not ids:
+        return found
+    link = answers[0].item.link
+    line = next((line for line in round.mapping.lines(link.kind) if line.ours.name == IDENTITY.get(link.kind)), None)
+    taken = RecordLink.objects.filter(
+        integration=link.integration_id, crm_object=link.crm_object, external_id__among=ids
+    )
+    known = set(taken.values_list("external_id", flat=True))
+    for start in range(0, len(ids) if line else 0, READ_BATCH):
+        assert line is not None
+        wanted = Wanted(link.crm_object, (line.crm_field,))
+        batch = round.adapter.read(round.link, wanted, ids[start : start + READ_BATCH])
+        for record in batch.records:
+            answer = doubles.get(record.external_id)
+            if answer and record.external_id not in known and _is_same(answer.item, record, line, round.context):
+                found[answer.write.pk] = record.external_id
+    return found
+
+
+def _names_double(answer: Answer) -> bool:
+    error = answer.written.error
+    return error is not None and error.cause == "duplicate" and bool(error.existing_id) and answer.item.is_creation
+
+
+def _is_same(item: Outgoing, record: Record, line: Line, context: Context) -> bool:
+    """Whether the record has our row's address or domain."""
+    ours = item.row.get(line.ours.name)
+    if not ours or record.is_deleted:
+        return False
+    normal = line.normal(line.outgoing(ours, context))
+    theirs = [record.values.get(line.crm_field), *record.addresses]
+    return normal is not None and normal in {line.normal(value) for value in theirs}
+
+
+_BASE = ("id", "company", "integration", "kind", "row_id", "crm_object")
+
+
+def store(rows: Sequence[tuple[RecordLink, dict[str, Any]]]) -> None:
+    """Write columns of many links at once; those that are new are made. All have a value for each column named."""
+    names = sorted({"state", "external_id"}.union(*(columns for _, columns in rows)))
+    values = []
+    for link, columns in rows:
+        for name, value in columns.items():
+            setattr(link, name, value)
+        values.append({"id": link.pk, "company": link.company_id, "integration": link.integration_id,
+                       "kind": link.kind, "row_id": link.row_id, "crm_object": link.crm_object}
+                      | {name: getattr(link, name) for name in names})  # fmt: skip
+        link._state.adding = False
+    bulk.upsert(RecordLink, values, unique=["id"], once=_BASE[1:])
