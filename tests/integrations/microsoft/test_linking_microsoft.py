@@ -391,7 +391,11 @@ class TestAdministrators:
         answer = self.answered(strict, link, decision="deny")
 
         assert "Nothing was allowed" in answer.content.decode()
-        assert "Your administrator said no" in settings_page(as_alice)
+        pages = settings_page(as_alice), as_alice.get(f"/oauth/ask/microsoft/{KIND}").content.decode()
+        for page in pages:
+            assert "Your administrator said no" in page
+            assert "Waiting for your administrator" not in page
+            assert "just now</time>" in page
         assert asked(alice).granted_at is None
 
         assert "it is allowed" in self.answered(strict, link).content.decode()
