@@ -8,6 +8,8 @@ from itertools import count
 from threading import Condition
 from time import monotonic
 
+import requests
+
 
 @dataclass(frozen=True, eq=False)
 class Message:
@@ -15,7 +17,8 @@ class Message:
 
     ``headers`` and ``body`` are written at each try, ``is_wanted`` says before it whether anybody still listens, and
     ``next_try`` after it in how many seconds to try again: by the status, "unreachable" without one, and the tries
-    before. ``patience`` is how many seconds the receiver has, by the tries before.
+    before. ``patience`` is how many seconds the receiver has, by the tries before. ``verdict`` makes a status of its
+    answer, for those who read more than that.
     """
 
     channel_id: str
@@ -27,6 +30,7 @@ class Message:
     next_try: Callable[[int | str, int], float | None]
     body: Callable[[], bytes] = bytes
     patience: Callable[[int], float] = lambda tries: 10.0
+    verdict: Callable[[requests.Response], int | str] = lambda answer: answer.status_code
 
 
 @dataclass

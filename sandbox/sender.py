@@ -88,7 +88,7 @@ class Sender:
             if not message.is_wanted():
                 return None
             headers, body = message.headers(), message.body()
-        status = post(session, message.address, headers, body, message.patience(tries))
+        status = post(session, message, headers, body, tries)
         delay = message.next_try(status, tries)
         with self._world.lock:
             self._world.pushes.count("retried" if tries else "sent")
@@ -116,12 +116,11 @@ def until_accepted(status: int | str, tries: int) -> float | None:
     return None if status in ACCEPTED else min(FIRST_DELAY_SECONDS * 2**tries, LONGEST_DELAY_SECONDS)
 
 
-def post(
-    session: requests.Session, address: str, headers: dict[str, str], body: bytes, patience_seconds: float
-) -> int | str:
+def post(session: requests.Session, message: Message, headers: dict[str, str], body: bytes, tries: int) -> int | str:
     """The receiver's status, or "unreachable"."""
+    patience = message.patience(tries)
     try:
-        answer = session.post(address, data=body, headers=headers, timeout=patience_seconds, allow_redirects=False)
+        answer = session.post(message.address, data=body, headers=headers, timeout=patience, allow_redirects=False)
     except requests.RequestException:
         return "unreachable"
-    return answer.status_code
+    return message.verdict(answer)
