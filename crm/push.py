@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from crm import budgets, conflicts, connection, link_errors, mapping, outgoing, parents, policy, recovery, rows, sending
+from crm import budgets, connection, link_errors, mapping, outgoing, parents, policy, recovery, rows, sending
 from crm.contract import Link, Record, RecordError, Wanted
 from crm.mapping import Line, Mapping
-from crm.models import KINDS, Policy, RecordLink
+from crm.models import KINDS, Conflict, Policy, RecordLink
 from crm.outgoing import Outgoing
 from crm.sending import Round
 from integrations import runs
@@ -193,8 +193,23 @@ def _compared(
         else:
             ready.append(found.item)
     _leave_to_pull(round, left)
-    conflicts.note_lost(lost)
+    Conflict.objects.bulk_create([_gave_way(link, one) for link, one in lost])
     return ready
+
+
+def _gave_way(link: RecordLink, one: outgoing.GivesWay) -> Conflict:
+    return Conflict(
+        company_id=link.company_id,
+        integration_id=link.integration_id,
+        link=link,
+        lpxgp_field=one.line.ours.name,
+        crm_field=one.line.crm_field,
+        ours=one.ours,
+        theirs=one.theirs,
+        base=one.base,
+        winner=Conflict.Winner.OURS,
+        rule=one.why,
+    )
 
 
 def _leave_to_pull(round: Round, links: Sequence[RecordLink]) -> None:
