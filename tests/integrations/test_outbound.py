@@ -72,6 +72,14 @@ def test_a_rerouted_answer_still_belongs_to_the_real_address(far: str) -> None:
     assert outbound.session(ALL).get("https://acme.tenant.example/").text == "hello"
 
 
+def test_the_real_host_stands_in_the_base_of_a_pattern(settings: Settings) -> None:
+    settings.PROVIDER_ORIGINS = {"https://*.tenant.example": "http://127.0.0.1:9/tenants/{host}"}
+
+    assert outbound.rerouted("https://acme.tenant.example/a?b=%7Bhost%7D") == (
+        "http://127.0.0.1:9/tenants/acme.tenant.example/a?b=%7Bhost%7D"
+    )
+
+
 @pytest.mark.parametrize(
     "address",
     [
