@@ -25,11 +25,22 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class GivesWay:
+    """A value of the CRM's that ours takes the place of, to be kept in the journal: both as they stand."""
+
+    line: Line
+    ours: Ours
+    theirs: Value
+    base: Value
+    why: str
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """One row on its way out: the fields to write, those that go along, and why some stay behind.
 
     ``row`` are our values by our names. ``agreed`` are fields that need no write, with what both sides hold.
-    ``related`` is all it belongs to.
+    ``related`` is all it belongs to. ``lost`` are values of the CRM's that give way.
     """
 
     link: RecordLink
@@ -39,6 +50,7 @@ class Outgoing:
     related: tuple[Related, ...] = ()
     flaw: RecordError | None = None
     agreed: MappingType[str, MappingType[str, Value]] = field(default_factory=dict)
+    lost: tuple[GivesWay, ...] = ()
 
     @property
     def is_creation(self) -> bool:
@@ -113,23 +125,11 @@ def is_news(link: RecordLink, wish: Wish) -> bool:
 
 
 @dataclass(frozen=True)
-class GivesWay:
-    """A value of the CRM's that ours takes the place of, to be kept in the journal."""
-
-    line: Line
-    ours: Value
-    theirs: Value
-    base: Value
-    why: str
-
-
-@dataclass(frozen=True)
 class Compared:
     """A row once it is known what the CRM holds. ``is_left``: the CRM's value counts, so its reader has to take it."""
 
     item: Outgoing
     is_left: bool
-    lost: tuple[GivesWay, ...]
 
 
 def compared(item: Outgoing, record: Record, our_stamp: datetime | None) -> Compared:
@@ -158,8 +158,10 @@ def compared(item: Outgoing, record: Record, our_stamp: datetime | None) -> Comp
                 continue
             if decision.conflict:
                 base = None if halves[1] is three_way.UNKNOWN else halves[1]
-                lost.append(GivesWay(line, wish.ours, theirs, base, decision.why))
-    return Compared(replace(item, wishes=tuple(wishes), flaw=flaw, agreed=agreed), is_left, tuple(lost))
+                ours = item.row.get(line.ours.name)
+                lost.append(GivesWay(line, ours, record.values.get(name), base, decision.why))
+    changed = replace(item, wishes=tuple(wishes), flaw=flaw, agreed=agreed, lost=tuple(lost))
+    return Compared(changed, is_left)
 
 
 def _added_to(wish: Wish, theirs: Value) -> Wish:

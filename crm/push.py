@@ -14,7 +14,7 @@ from django.utils import timezone
 from crm import budgets, connection, link_errors, mapping, outgoing, parents, policy, recovery, rows, sending
 from crm.contract import Link, Record, RecordError, Wanted
 from crm.mapping import Line, Mapping
-from crm.models import KINDS, Conflict, Policy, RecordLink
+from crm.models import KINDS, Policy, RecordLink
 from crm.outgoing import Outgoing
 from crm.sending import Round
 from integrations import runs
@@ -180,36 +180,19 @@ def _with_theirs(round: Round, kind: str, lines: Sequence[Line], items: list[Out
 def _compared(
     round: Round, pairs: Sequence[tuple[Outgoing, Record | None]], stamps: dict[uuid.UUID, datetime]
 ) -> list[Outgoing]:
-    ready, left, lost = [], [], []
+    ready, left = [], []
     for item, record in pairs:
         if record is None or record.is_deleted:
             # Deletions and merges are the reader's to follow.
             left.append(item.link)
             continue
         found = outgoing.compared(item, record, stamps.get(item.link.row_id) if item.link.row_id else None)
-        lost += [(item.link, one) for one in found.lost]
         if found.is_left:
             left.append(item.link)
         else:
             ready.append(found.item)
     _leave_to_pull(round, left)
-    Conflict.objects.bulk_create([_gave_way(link, one) for link, one in lost])
     return ready
-
-
-def _gave_way(link: RecordLink, one: outgoing.GivesWay) -> Conflict:
-    return Conflict(
-        company_id=link.company_id,
-        integration_id=link.integration_id,
-        link=link,
-        lpxgp_field=one.line.ours.name,
-        crm_field=one.line.crm_field,
-        ours=one.ours,
-        theirs=one.theirs,
-        base=one.base,
-        winner=Conflict.Winner.OURS,
-        rule=one.why,
-    )
 
 
 def _leave_to_pull(round: Round, links: Sequence[RecordLink]) -> None:

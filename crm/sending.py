@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from crm import connection, ledger, link_errors, loop_guard, outgoing
+from crm import conflicts, connection, ledger, link_errors, loop_guard, outgoing
 from crm.contract import Change, CrmAdapter, Link, Record, RecordError, Wanted, Written
 from crm.mapping import Context, Line, Mapping
-from crm.models import FieldMapping, RecordLink, Write
+from crm.models import Conflict, FieldMapping, RecordLink, Write
 from crm.outgoing import Outgoing
 from integrations import runs
 from integrations.errors import Temporary, TokenRefused, Wait
@@ -150,12 +150,20 @@ def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) ->
     changes = [replace(item.change(), planned_at=now) for item in batch]
     with transaction.atomic():
         store([(item.link, {}) for item in batch if item.link._state.adding])
+        conflicts.journal(round.integration, [_loss(item.link, one) for item in batch for one in item.lost])
         writes = ledger.plan([(item.link, change) for item, change in zip(batch, changes, strict=True)])
         mark_looked(round, [item.link for item in batch], looked_at)
     answers = _asked(round, changes, writes)
     by_key = {written.key: written for written in answers}
     settle(
         round, [Answer(item, write, by_key[outgoing.key(item.link)]) for item, write in zip(batch, writes, strict=True)]
+    )
+
+
+def _loss(link: RecordLink, one: outgoing.GivesWay) -> conflicts.Loss:
+    line = one.line
+    return conflicts.Loss(
+        link, line.ours.name, line.crm_field, one.ours, one.theirs, one.base, Conflict.Winner.OURS.value, one.why
     )
 
 
