@@ -168,11 +168,15 @@ class OrganizationDomain(TenantModel):
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="domains")
     domain = models.CharField(max_length=253)
+    is_primary = models.BooleanField(default=False, help_text="The one that stands for the firm, such as in a CRM.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["company", "domain"], name="organization_domain_one_owner"),
+            models.UniqueConstraint(
+                fields=["organization"], condition=Q(is_primary=True), name="organization_one_primary_domain"
+            ),
             models.CheckConstraint(condition=Q(domain=Lower("domain")), name="organization_domain_lower"),
         ]
 

@@ -1,0 +1,127 @@
+"""What was deleted, merged or restored in the CRM, followed on its links. Nothing of ours is ever deleted by it."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from crm import links
+from crm.contract import Record
+from crm.models import Policy, RecordLink, Twin
+from crm.twins import Proposal
+from integrations.models import Integration
+
+
+@dataclass
+class Book:
+    """The links that a page concerns, by their records' ids, and what became of them.
+
+    ``touched`` are to be stored; ``moved`` of these changed places with another one. ``united`` are pairs of records
+    that the CRM made one.
+    """
+
+    links: dict[str, RecordLink]
+    touched: dict[uuid.UUID, RecordLink] = field(default_factory=dict)
+    moved: list[RecordLink] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    united: list[Proposal] = field(default_factory=list)
+    deleted: int = 0
+
+    def touch(self, link: RecordLink) -> None:
+        self.touched[link.pk] = link
+
+    def store(self, integration: Integration) -> None:
+        """Write it all down. Three statements at most."""
+        links.free(self.moved)
+        links.store(self.touched.values())
+        if self.united:
+            digests = [pair.digest for pair in self.united]
+            open_ones = Twin.objects.filter(integration=integration, digest__among=digests, state=Twin.State.OPEN)
+            open_ones.update(state=Twin.State.MERGED, decided_at=timezone.now())
+
+
+def names(records: Iterable[Record]) -> set[str]:
+    """The ids whose links a page concerns: of its records, of what they were before, and of what they became."""
+    found: set[str] = set()
+    for record in records:
+        found |= {record.external_id, *record.aliases, record.merged_into} - {""}
+    return found
+
+
+def follow(book: Book, kind: str, record: Record, policy: Policy, now: datetime) -> bool:
+    """Follow a deletion, a merge or a restoring; whether the record lives, and is to be read."""
+    if record.is_deleted:
+        if record.merged_into:
+            _merge(book, kind, record.external_id, record.merged_into, now)
+        else:
+            _delete(book, record, policy, now)
+        return False
+    for alias in record.aliases:
+        _merge(book, kind, alias, record.external_id, now)
+    link = book.links.get(record.external_id)
+    if link is not None and link.state == RecordLink.State.DELETED:
+        link.state, link.reason, link.deleted_at, link.is_due = RecordLink.State.LINKED, "", None, True
+        book.touch(link)
+    return True
+
+
+def vanish(book: Book, external_id: str, policy: Policy, now: datetime) -> None:
+    """The CRM does not know this id any more, nor among what it deleted."""
+    _delete(book, Record("", external_id, is_deleted=True), policy, now)
+
+
+def _delete(book: Book, record: Record, policy: Policy, now: datetime) -> None:
+    link = book.links.get(record.external_id)
+    if link is None or link.deleted_at is not None:
+        return
+    deleted_at = record.modified_at or now
+    link.deleted_at, link.is_due = deleted_at, False
+    told = f"It was deleted in the CRM on {deleted_at:%Y-%m-%d}. Nothing was deleted here."
+    if link.state == RecordLink.State.IGNORED:
+        link.reason = told
+    elif policy.on_delete == Policy.OnDelete.UNLINK:
+        del book.links[record.external_id]
+        link.state, link.external_id, link.shadow, link.related = RecordLink.State.IGNORED, "", {}, []
+        link.reason = f"{told} The link was forgotten."
+    else:
+        link.state, link.reason = RecordLink.State.DELETED, told
+    book.deleted += 1
+    book.touch(link)
+
+
+def _merge(book: Book, kind: str, loser: str, winner: str, now: datetime) -> None:
+    """What was linked to the loser is linked to the winner. Two rows of ours stay two, and are proposed as twins."""
+    lost, won = book.links.get(loser), book.links.get(winner)
+    if lost is None or loser == winner or _is_over(lost):
+        return
+    book.united.append(Proposal(kind, "", theirs=(loser, winner)))
+    if won is None:
+        del book.links[loser]
+        _settle(book, lost, winner)
+        return
+    kept, other = sorted((lost, won), key=lambda link: (link.row_id is None, link.created_at, link.pk))
+    book.moved += [lost, won]
+    other.external_id, other.state, other.is_due = loser, RecordLink.State.IGNORED, False
+    other.deleted_at, other.reason = now, f"Its record was merged into {winner} in the CRM."
+    if kept.row_id and other.row_id and kept.row_id != other.row_id:
+        reason = "Their records were merged in the CRM; here they are still two."
+        book.proposals.append(Proposal(kind, reason, ours=(kept.row_id, other.row_id)))
+    book.links[loser] = other
+    book.touch(other)
+    _settle(book, kept, winner)
+
+
+def _settle(book: Book, link: RecordLink, winner: str) -> None:
+    link.external_id, link.external_stamp, link.is_due = winner, None, True
+    if link.state in {RecordLink.State.DELETED, RecordLink.State.IGNORED} and link.row_id:
+        link.state, link.deleted_at = RecordLink.State.LINKED, None
+    link.reason = "Its record was merged in the CRM." if link.state == RecordLink.State.LINKED else link.reason
+    book.links[winner] = link
+    book.touch(link)
+
+
+def _is_over(link: RecordLink) -> bool:
+    """Whether this merge was followed before."""
+    return link.state == RecordLink.State.IGNORED and link.deleted_at is not None

@@ -1,0 +1,90 @@
+"""Our side of the two-way sync: rows as the fields of catalogue.py, read and written in bulk.
+
+Needs ``tenancy.within`` one company. Whatever is written passes the same checks as in the admin.
+"""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from crm.rows import activities, notes, organizations, people
+from crm.rows.newer import newer
+from crm.rows.words import ADDRESSES, ORGANIZATION, PEOPLE, Created, New, Problem, Values
+from relationships.models import Note, Organization, Person, Task, Touchpoint
+
+__all__ = [
+    "ADDRESSES",
+    "ORGANIZATION",
+    "PEOPLE",
+    "Created",
+    "New",
+    "Problem",
+    "Values",
+    "apply",
+    "create",
+    "newer",
+    "related",
+    "stamps",
+    "values",
+]
+
+TABLES = {
+    "organization": Organization,
+    "person": Person,
+    "meeting": Touchpoint,
+    "email": Touchpoint,
+    "task": Task,
+    "note": Note,
+}
+_VALUES = {
+    "organization": organizations.values,
+    "person": people.values,
+    "meeting": activities.meetings,
+    "email": activities.emails,
+    "task": activities.tasks,
+    "note": notes.values,
+}
+_RELATED = {
+    "organization": organizations.related,
+    "person": people.related,
+    "meeting": activities.related,
+    "email": activities.related,
+    "task": activities.related_of_tasks,
+    "note": notes.related,
+}
+_APPLY = {"organization": organizations.apply, "person": people.apply, "note": notes.apply}
+_CREATE = {"organization": organizations.create, "person": people.create, "note": notes.create}
+
+
+def values(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
+    """The fields of these rows by lpxgp_field, and what they hang on. Rows that are gone are left out."""
+    return _VALUES[kind](row_ids) if row_ids else {}
+
+
+def stamps(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """When each of these rows was last changed here; they stay locked until the transaction ends. One query."""
+    if not row_ids:
+        return {}
+    rows = TABLES[kind].objects.select_for_update(of=("self",)).filter(pk__among=row_ids)
+    return dict(rows.order_by("pk").values_list("pk", "updated_at"))
+
+
+def related(
+    kind: str, row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None
+) -> dict[uuid.UUID, tuple[tuple[str, uuid.UUID], ...]]:
+    """What each row belongs to, as (organization or person, key), firms first.
+
+    Where only ``listed`` firms may be written, rows are attached to these and their people alone.
+    """
+    return _RELATED[kind](row_ids, listed) if row_ids else {}
+
+
+def apply(kind: str, changes: Mapping[uuid.UUID, Values]) -> dict[uuid.UUID, list[Problem]]:
+    """Write these fields; what does not fit stays as it is, with the reason. The other fields are written."""
+    changes = {pk: given for pk, given in changes.items() if given}
+    return _APPLY[kind](changes) if changes else {}
+
+
+def create(kind: str, wanted: Sequence[New]) -> list[Created]:
+    """Make rows, in order. One that cannot be made has no id, and the reasons; one that could may have some too."""
+    return _CREATE[kind](wanted) if wanted else []

@@ -1,0 +1,139 @@
+"""What goes out of meetings, mail and follow-up tasks: no more than every colleague may see.
+
+Of a private meeting that there was one, and when; of mail the subject where all of its owners share it, and never what
+it says.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from crm.rows.words import Values
+from relationships import privacy
+from relationships.models import Note, Person, Task, Touchpoint
+
+Relations = dict[uuid.UUID, tuple[tuple[str, uuid.UUID], ...]]
+Pairs = Iterable[tuple[uuid.UUID, uuid.UUID]]
+PRIVATE = {Touchpoint.Kind.MEETING: "Meeting", Touchpoint.Kind.EMAIL: privacy.HIDDEN}
+CANCELLED = "Cancelled: "
+
+
+def meetings(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
+    """Four queries."""
+    rows = list(_touchpoints(row_ids, Touchpoint.Kind.MEETING))
+    said = _descriptions(rows)
+    notes: dict[uuid.UUID, list[str]] = defaultdict(list)
+    marked = Note.objects.filter(touchpoint__among=row_ids, sync_to_crm=True).order_by("created_at", "pk")
+    for pk, text in marked.values_list("touchpoint", "text"):
+        notes[pk].append(text)
+    return {row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]])) for row in rows}
+
+
+def _meeting(row: Touchpoint, description: str) -> Values:
+    title = _title(row)
+    return {
+        "meeting.title": f"{CANCELLED}{title}" if row.cancelled_at else title,
+        "meeting.starts_at": row.occurred_at,
+        "meeting.ends_at": row.ended_at or row.occurred_at,
+        "meeting.location": None if row.is_private else row.location or None,
+        "meeting.description": None if row.is_private else description or None,
+    }
+
+
+def emails(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
+    """Three queries."""
+    rows = list(_touchpoints(row_ids, Touchpoint.Kind.EMAIL))
+    said = _descriptions(rows)
+    return {
+        row.pk: {
+            "email.title": _title(row),
+            "email.sent_at": row.occurred_at,
+            "email.description": "\n\n".join(said[row.pk]) or None,
+            "email.direction": {True: "out", False: "in", None: None}[row.is_outgoing],
+        }
+        for row in rows
+    }
+
+
+def tasks(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
+    """One query."""
+    today = timezone.now().date()
+    rows = Task.objects.filter(pk__among=row_ids).order_by()
+    return {row.pk: _task(row, is_late=bool(row.due_on and row.due_on < today and not row.done_at)) for row in rows}
+
+
+def _task(row: Task, is_late: bool) -> Values:
+    return {
+        "task.title": row.title,
+        "task.description": row.description or None,
+        "task.due_on": row.due_on,
+        "task.priority": "high" if is_late else "normal",
+        "task.status": "done" if row.done_at else "open",
+    }
+
+
+def related(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None) -> Relations:
+    """The firms and people of touchpoints. Three queries."""
+    firms = Touchpoint.organizations.through._default_manager.filter(touchpoint_id__among=row_ids).order_by("pk")
+    people = Touchpoint.people.through._default_manager.filter(touchpoint_id__among=row_ids).order_by("pk")
+    return _relations(
+        row_ids,
+        firms.values_list("touchpoint_id", "organization_id"),
+        list(people.values_list("touchpoint_id", "person_id")),
+        listed,
+    )
+
+
+def related_of_tasks(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None) -> Relations:
+    """Whom the task is about; where nobody is named, who was at what it came of. Four queries."""
+    rows = list(Task.objects.filter(pk__among=row_ids).order_by().values_list("pk", "person_id", "touchpoint_id"))
+    people = [(pk, person) for pk, person, _ in rows if person]
+    touchpoints = {pk: touchpoint for pk, person, touchpoint in rows if touchpoint and not person}
+    behind = related(set(touchpoints.values()), None) if touchpoints else {}
+    others = [(pk, *other) for pk, touchpoint in touchpoints.items() for other in behind[touchpoint]]
+    people += [(pk, other) for pk, kind, other in others if kind == "person"]
+    return _relations(row_ids, [(pk, other) for pk, kind, other in others if kind == "organization"], people, listed)
+
+
+def _relations(
+    row_ids: Collection[uuid.UUID], firms: Pairs, people: Collection[tuple[uuid.UUID, uuid.UUID]],
+    listed: frozenset[uuid.UUID] | None,
+) -> Relations:  # fmt: skip
+    """Firms first, also those of the people; only listed ones and their people where there is a list."""
+    firm_of = dict(Person.objects.filter(pk__among={person for _, person in people}).values_list("pk", "organization"))
+    found: dict[uuid.UUID, dict[tuple[str, uuid.UUID], None]] = {pk: {} for pk in row_ids}
+    for pk, firm in [*firms, *((pk, firm_of.get(person)) for pk, person in people)]:
+        if firm and (listed is None or firm in listed):
+            found[pk]["organization", firm] = None
+    for pk, person in people:
+        if listed is None or firm_of.get(person) in listed:
+            found[pk]["person", person] = None
+    return {pk: tuple(others) for pk, others in found.items()}
+
+
+def _touchpoints(row_ids: Collection[uuid.UUID], kind: str) -> Any:
+    return Touchpoint.objects.filter(pk__among=row_ids, kind=kind).order_by().prefetch_related("users", "people")
+
+
+def _title(row: Touchpoint) -> str:
+    """Readable for everybody in the firm, and so for everybody in its CRM."""
+    kind = Touchpoint.Kind(row.kind)
+    if row.is_out_of_sight or row.is_private:
+        return PRIVATE[kind]
+    return row.title or privacy.UNTITLED[kind]
+
+
+def _descriptions(rows: Iterable[Touchpoint]) -> Mapping[uuid.UUID, list[str]]:
+    """Who took part: contacts and colleagues, by name."""
+    said = {}
+    for row in rows:
+        guests = ", ".join(sorted(str(person) for person in row.people.all()))
+        colleagues = ", ".join(sorted(str(user) for user in row.users.all()))
+        lines = [f"With {guests}"] if guests else []
+        if colleagues:
+            lines.append(f"{'By' if row.is_outgoing else 'For us'}: {colleagues}")
+        said[row.pk] = ["\n".join(lines)] if lines else []
+    return said
