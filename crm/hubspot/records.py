@@ -16,11 +16,14 @@ TARGETS = {"companies": (), "contacts": ("companies",)}
 KINDS = {"companies": "organization", "contacts": "person"}
 OBJECTS = {"organization": "companies", "person": "contacts"}
 
-MARK = re.compile(r"\s*<p>Ref LPxGP-(?P<key>[0-9a-f-]{8,36})</p>\s*$")
+MARK = re.compile(r"\s*(?:<p>)?Ref LPxGP-(?P<key>[0-9a-f-]{8,36})(?:</p>)?\s*$")
 """How a record without a field for our key is recognised: the last line of its text."""
 
-BODIES = {"notes": "hs_note_body", "tasks": "hs_task_body", "meetings": "hs_meeting_body", "emails": "hs_email_html"}
+BODIES = {"notes": "hs_note_body", "tasks": "hs_task_body", "meetings": "hs_meeting_body", "emails": "hs_email_text"}
 """The text that carries the mark."""
+
+PLAIN = {"hs_email_text"}
+"""Which of these are shown as they are; the others are HTML."""
 
 
 def stamp_field(object: str) -> str:
@@ -88,12 +91,13 @@ def sent(values: Mapping[str, Value]) -> dict[str, str]:
     return {name: _text(value) for name, value in values.items()}
 
 
-def marked(object: str, values: Mapping[str, str], key: str) -> dict[str, str]:
+def marked(object: str, values: Mapping[str, str], key: str, is_creation: bool) -> dict[str, str]:
     """The values with our mark in their text, where the kind of record has one and it is written."""
     body = BODIES.get(object)
-    if body is None or body not in values:
+    if body is None or not (is_creation or body in values):
         return dict(values)
-    return {**values, body: f"{values[body]}<p>Ref LPxGP-{key}</p>"}
+    mark = f"\n\nRef LPxGP-{key}" if body in PLAIN else f"<p>Ref LPxGP-{key}</p>"
+    return {**values, body: values.get(body, "") + mark}
 
 
 def mark_of(object: str, body: Mapping[str, Any]) -> str:

@@ -113,7 +113,7 @@ def _verb(object: str, changes: Sequence[Change]) -> str:
 
 
 def _input(change: Change, verb: str) -> dict[str, Any]:
-    values = records.marked(change.object, records.sent(change.values), change.key)
+    values = records.marked(change.object, records.sent(change.values), change.key, is_creation=verb == "create")
     if verb == "update":
         return {"id": change.external_id, "properties": values, "objectWriteTraceId": change.key}
     if verb == "upsert":
