@@ -1,5 +1,6 @@
 """Notifications of the pretend Graph: what arrives, how often, and what a subscription is told of itself."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -114,6 +115,24 @@ def test_what_is_not_accepted_comes_again(anna: Graph, hook: Hook) -> None:
     assert len(hook.came) == 4
     assert all(request == hook.came[0] for request in hook.came)
     assert [one["status"] for one in anna.scene.get("pushes")["last"]] == [500, 404, 302, 202]
+
+
+def test_each_try_comes_later_than_the_one_before_it(anna: Graph, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+    original = notices.until_accepted
+
+    def noted(status: int | str, tries: int) -> float | None:
+        waits.append(original(status, tries))
+        return None if waits[-1] is None else 0.0
+
+    monkeypatch.setattr(notices, "until_accepted", noted)
+    subscribe(anna, hook)
+    hook.answers = [503] * 4
+    notify(anna.scene, "one")
+    settle(anna.scene)
+    delays = [wait for wait in waits if wait is not None]
+    assert (len(delays), waits[-1]) == (4, None)
+    assert all(later_one == 2 * earlier for earlier, later_one in itertools.pairwise(delays))
 
 
 def test_after_four_hours_it_gives_up_and_says_so(anna: Graph, hook: Hook) -> None:

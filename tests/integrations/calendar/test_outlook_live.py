@@ -44,6 +44,8 @@ def test_a_series_costs_one_request_however_many_instances_it_has(agenda: Outloo
     # Twenty in a batch, and no batch for two pages.
     assert (found["graph.calendarView.delta"], found["graph.batch"]) == (2, 2)
     assert "graph.events.get" not in found
+    (use,) = [one for one in agenda.microsoft.get("microsoft/throttle")["uses"] if one["account"] == ALICE]
+    assert (use["most_in_flight"], use["refused"]) == (1, 0)
 
 
 def test_a_series_that_has_to_wait_keeps_the_others_and_is_read_alone(

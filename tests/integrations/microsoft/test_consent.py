@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from pytest_django.fixtures import Settings
 
 from integrations import outbound, providers
-from integrations.contract import Account, Begun, ConsentWanted, Tokens
+from integrations.contract import Account, Begun, ClientConfig, ConsentWanted, Tokens
 from integrations.errors import (
     BadConfig,
     IntegrationError,
@@ -335,7 +335,7 @@ def test_mail_asks_for_headers_unless_text_may_be_saved(settings: Settings) -> N
 
 def test_revoking_asks_nothing_of_microsoft() -> None:
     canned = Canned()
-    PROVIDER.revoke(providers.client_config("microsoft"), canned.session, "token", {})
+    PROVIDER.revoke(ClientConfig("id", "secret", "https://hub.example/back"), canned.session, "token", {})
 
     assert (canned.asked, PROVIDER.can_revoke) == ([], False)
 
