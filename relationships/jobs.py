@@ -8,10 +8,15 @@ from relationships import briefs, follow_ups, tenancy
 log = structlog.get_logger("relationships.jobs")
 
 
-def make_briefs() -> int:
-    """Make the briefs that are due, over every company; returns how many were written. Runs each minute."""
+def make_briefs(only: str = "") -> int:
+    """Make the briefs that are due, over every company or ``only`` this one; returns how many were written.
+
+    Runs each minute, and at once where it is said that what a brief tells has changed.
+    """
     made = 0
     for company_id, touchpoint_id in briefs.due(timezone.now()):
+        if only not in {"", str(company_id)}:
+            continue
         with tenancy.within(company_id):
             try:
                 brief = briefs.make(touchpoint_id)

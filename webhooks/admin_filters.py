@@ -7,7 +7,7 @@ from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from integrations import providers
+from webhooks import senders
 from webhooks.models import WebhookFailure
 
 MOST_CAUSES = 30
@@ -20,7 +20,8 @@ class ProviderFilter(admin.SimpleListFilter):
     title = parameter_name = "provider"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(slug, providers.get(slug).label) for slug in providers.slugs()]
+        known = {sender.slug: sender.label for group in senders.by_type().values() for sender in group.values()}
+        return sorted(known.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(provider=self.value()) if self.value() else queryset
@@ -32,8 +33,7 @@ class TypeFilter(admin.SimpleListFilter):
     title, parameter_name = "type", "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        known = {service.webhook_type for slug in providers.slugs() for service in providers.get(slug).services}
-        return [(name, name) for name in sorted(known - {""})]
+        return [(name, name) for name in sorted(senders.by_type())]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(webhook_type=self.value()) if self.value() else queryset

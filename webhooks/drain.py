@@ -7,6 +7,7 @@ claim's lease ends is its proof of ownership: who comes too late, after the leas
 import logging
 import time
 import traceback
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,12 +15,13 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
+from django_q.tasks import async_task
 
-from integrations import channels, providers, sync_states
+from integrations import channels, poked_items, sync_states
 from integrations.contract import Notice
 from integrations.errors import IntegrationError, NeedsReconnect, Temporary
 from integrations.models import SyncState
-from webhooks import failures, inbox, retries
+from webhooks import failures, inbox, retries, senders
 from webhooks.failures import GivenUp
 from webhooks.models import Attempt, Delivery
 
@@ -33,6 +35,7 @@ AFTER_TROUBLE = timedelta(seconds=1)
 """Between two tries to store what came of a claim."""
 
 NO_RESOURCE = "It names nothing that we keep in sync."
+NO_CRM = "Its company keeps no CRM in sync, so none has to be told; the briefs of its meetings were looked at."
 
 CHANNEL_NEWS = {"renew": channels.hurry, "gone": channels.lost}
 """Notice.channel, and what to do about it."""
@@ -46,7 +49,7 @@ class ClaimLost(Exception):
 
 @dataclass
 class Try:
-    """One delivery in one attempt, and what came of it. ``channel`` is what it says of its channel, as Notice does."""
+    """One delivery in one attempt, and what came of it. ``channel``, ``items`` and ``is_our_own`` are its Notice's."""
 
     delivery: Delivery
     started_at: datetime
@@ -57,6 +60,8 @@ class Try:
     traceback: str = ""
     kind: str = ""
     channel: str = ""
+    items: tuple[str, ...] = ()
+    is_our_own: bool = False
 
     def ends(self, status: Delivery.Status, outcome: Attempt.Outcome, detail: str, error: str = "") -> None:
         """Note how it ended; nothing is stored yet."""
@@ -145,10 +150,10 @@ def _attempts(tries: Iterable[Try]) -> QuerySet[Attempt]:
 
 
 def _read(one: Try) -> None:
-    """Ask the provider's module what the delivery says, and decide. Never raises: one must not hold up the others."""
+    """Ask its sender's module what the delivery says, and decide. Never raises: one must not hold up the others."""
     delivery = one.delivery
     try:
-        notice = providers.get(delivery.provider).read(delivery.webhook_type, delivery.headers, inbox.body_of(delivery))
+        notice = senders.get(delivery.provider).read(delivery.webhook_type, delivery.headers, inbox.body_of(delivery))
         _decide(one, notice)
     except Temporary as error:
         _retry(one, error, error.retry_after)
@@ -165,11 +170,11 @@ def _read(one: Try) -> None:
 
 
 def _decide(one: Try, notice: Notice) -> None:
-    one.channel = notice.channel
+    one.channel, one.items, one.is_our_own = notice.channel, notice.items, notice.is_our_own
     if not notice.is_change:
         one.ends(Status.IGNORED, Outcome.IGNORED, notice.detail)
     elif one.delivery.sync_state_id is None:
-        one.ends(Status.IGNORED, Outcome.IGNORED, NO_RESOURCE)
+        one.ends(Status.IGNORED, Outcome.IGNORED, NO_CRM if notice.is_our_own else NO_RESOURCE)
     else:
         one.ends(Status.WAITING, Outcome.POKED, notice.detail)
 
@@ -215,6 +220,7 @@ def _finish(tries: Sequence[Try]) -> None:
                 _poke(poked)
                 stored += _store_poked(ours, poked)
             _mend_channels(tries)
+            _look_at_briefs(tries)
             if stored != len(tries):
                 raise ClaimLost
             failures.record(
@@ -225,11 +231,23 @@ def _finish(tries: Sequence[Try]) -> None:
 
 
 def _poke(poked: Sequence[Try]) -> None:
-    """One poke for the whole batch, however many of its deliveries speak of the same calendar."""
+    """One poke for the whole batch, however many of its deliveries speak of the same calendar, and what they name."""
     for is_replay in (False, True):
         states = {one.delivery.sync_state_id for one in poked if one.is_replay == is_replay} - {None}
         if states:
             sync_states.poke([pk for pk in states if pk], is_replay=is_replay)
+    named: dict[uuid.UUID, set[str]] = {}
+    for one in poked:
+        if one.items and one.delivery.sync_state_id:
+            named.setdefault(one.delivery.sync_state_id, set()).update(one.items)
+    if named:
+        poked_items.add(named)
+
+
+def _look_at_briefs(tries: Sequence[Try]) -> None:
+    """What a brief says may be out of date at once; without this the next sweep would see it, within a minute."""
+    for company_id in sorted({one.delivery.company_id for one in tries if one.is_our_own and one.delivery.company_id}):
+        async_task("relationships.jobs.make_briefs", str(company_id))
 
 
 def _mend_channels(tries: Sequence[Try]) -> None:

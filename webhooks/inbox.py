@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from integrations import channels, tokens
 from integrations.contract import Claim
+from relationships.models import Company
 from webhooks.models import Delivery
 
 BODY_PURPOSE = "webhook-body"
@@ -40,15 +41,16 @@ def receive(provider: str, webhook_type: str, claim: Claim, body: bytes) -> Rece
 
     Its channel must be live (or just opening: the first push may overtake the provider's answer to our request for
     pushes) and watch the resource the claim names; company and sync state come from the channel. A claim by resource
-    becomes a delivery for each such channel, of whichever company, and for the one it names if that is just opening.
+    becomes a delivery for each such channel, of whichever company, and for the one it names if that is just opening. A
+    claim by company becomes one for each CRM that it keeps in sync, or one alone, for no sync, where it keeps none.
     """
     if not all(_is_storable(text) for text in (claim.dedupe_key, claim.channel_id, claim.resource_id)):
-        return Receipt.UNWATCHED if claim.by_resource else Receipt.UNKNOWN
+        return Receipt.UNWATCHED if _is_shared(claim) else Receipt.UNKNOWN
     values = _values(provider, webhook_type, claim, body)
     if _insert(values, claim):
         return Receipt.STORED
-    if claim.by_resource:
-        return _unwatched(values, claim)
+    if _is_shared(claim):
+        return Receipt.DUPLICATE if _is_known(provider, claim) else _unwatched(values)
     if Delivery.objects.filter(provider=provider, dedupe_key=claim.dedupe_key).exists():
         return Receipt.DUPLICATE
     channels.stop_stray(provider, claim.channel_id, claim.resource_id)
@@ -70,7 +72,7 @@ def body_context(delivery: Delivery) -> str:
 def _values(provider: str, webhook_type: str, claim: Claim, body: bytes) -> dict[str, Any]:
     """The columns of a delivery. Where one request becomes several they share its key, and each gets its own id."""
     key = uuid.uuid4()
-    own = {"request_key": key} if claim.by_resource else {"id": key, "channel_id": claim.channel_id}
+    own = {"request_key": key} if _is_shared(claim) else {"id": key, "channel_id": claim.channel_id}
     return {
         **own,
         "provider": provider,
@@ -82,12 +84,22 @@ def _values(provider: str, webhook_type: str, claim: Claim, body: bytes) -> dict
     }
 
 
-def _unwatched(values: dict[str, Any], claim: Claim) -> Receipt:
-    """Keep a request that concerns nobody as ignored, so that it is counted; unless those it concerns have it."""
+def _is_shared(claim: Claim) -> bool:
+    """Whether it may become several deliveries."""
+    return claim.by_resource or claim.company_id is not None
+
+
+def _is_known(provider: str, claim: Claim) -> bool:
+    """Whether what was not stored concerns somebody: then it was stored before."""
+    if claim.company_id is not None:
+        return Company.objects.filter(pk=claim.company_id).exists()
     # Stored for a channel that was just opening, it is known by that channel, whose row names no resource yet.
-    own = Delivery.objects.filter(provider=values["provider"], dedupe_key=f"{claim.dedupe_key}:{claim.channel_id}")
-    if channels.watching(values["provider"], claim.resource_id).exists() or own.exists():
-        return Receipt.DUPLICATE
+    own = Delivery.objects.filter(provider=provider, dedupe_key=f"{claim.dedupe_key}:{claim.channel_id}")
+    return channels.watching(provider, claim.resource_id).exists() or own.exists()
+
+
+def _unwatched(values: dict[str, Any]) -> Receipt:
+    """Keep a request that concerns nobody as ignored, so that it is counted."""
     ignored = {"id": uuid.uuid4(), "channel_id": "", "status": Delivery.Status.IGNORED, "error": NOBODY_WATCHES}
     _insert({**values, **ignored, "finished_at": values["received_at"]})
     return Receipt.UNWATCHED
@@ -102,7 +114,8 @@ def _insert(values: dict[str, Any], claim: Claim | None = None) -> bool:
     database = connections[DEFAULT_DB_ALIAS]  # once: the proxy that Django offers looks it up at each use
     parameters = {name: _field(name).get_db_prep_value(value, database) for name, value in values.items()}
     if claim:
-        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id}
+        company_id = _field("company").get_db_prep_value(claim.company_id, database)
+        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id, "of_company": company_id}
     sql = _insert_sql(database.vendor, tuple(values), _condition(claim) if claim else "")
     database.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     try:
@@ -130,12 +143,21 @@ _BY_CHANNEL = f"""
     c.provider = %(provider)s AND c.channel_id = %(channel_id)s
     AND (c.resource_id = '' OR c.resource_id = %(resource_id)s) AND {_LISTENS}
 """
+_BY_COMPANY = "co.id = %(of_company)s"
+_CRMS = """
+    FROM relationships_company co LEFT JOIN (
+        SELECT s.id, s.company_id FROM integrations_syncstate s JOIN user_integrations i ON i.id = s.integration_id
+        WHERE s.resource_type = 'crm' AND s.is_chosen AND NOT s.is_gone AND i.sync_status <> 'revoked'
+    ) crm ON crm.company_id = co.id
+"""
 NEW_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 """A primary key that the database makes, as each spells it."""
 
 
 def _condition(claim: Claim) -> str:
-    """Which channels it concerns: one, all that watch a resource, or none where it names neither."""
+    """Which channels it concerns: one, all that watch a resource, or none where it names neither; or whose CRMs."""
+    if claim.company_id is not None:
+        return _BY_COMPANY
     if claim.by_resource:
         return _BY_RESOURCE_OR_OPENING if claim.channel_id else _BY_RESOURCE
     return _BY_CHANNEL if claim.channel_id else ""
@@ -152,7 +174,11 @@ def _insert_sql(vendor: str, columns: tuple[str, ...], condition: str) -> str:
     values |= {name: _placeholder(vendor, name) for name in columns}
     values["next_attempt_at"] = values["received_at"]
     source = ""
-    if condition:
+    if condition == _BY_COMPANY:
+        values |= {"id": NEW_ID[vendor], "channel_id": "''", "company_id": "co.id", "sync_state_id": "crm.id"}
+        values["dedupe_key"] += " || ':' || COALESCE(CAST(crm.id AS text), '')"
+        source = _CRMS
+    elif condition:
         values |= {"company_id": "c.company_id", "sync_state_id": "c.sync_state_id"}
         source = "FROM webhook_channels c"
     if condition in {_BY_RESOURCE, _BY_RESOURCE_OR_OPENING}:

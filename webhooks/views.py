@@ -19,10 +19,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import channel_tokens, providers
-from integrations.contract import Claim, IncomingRequest, Provider
+from integrations import channel_tokens
+from integrations.contract import Claim, IncomingRequest, Reply, Sender
 from integrations.errors import Refused, Unreadable
-from webhooks import inbox
+from webhooks import inbox, senders
 from webhooks.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ ANSWERS = {
     # Refused it would come again and again, though nothing is wrong with it.
     inbox.Receipt.UNWATCHED: (200, "Nobody here reads it."),
 }
+NOTHING = (200, "Nothing in it.")
+"""The answer to a request that proves itself and carries no push at all."""
 
 
 class AnyAccept(BaseContentNegotiation):
@@ -56,14 +58,17 @@ class AnyAccept(BaseContentNegotiation):
 
 
 class WebhookView(APIView):
-    """One address per webhook type, and one per type and provider."""
+    """One address per webhook type, one per type and sender, and one per channel where a sender can sign nothing."""
 
     http_method_names = ["post"]
     content_negotiation_class = AnyAccept
     schema = None
 
-    def post(self, request: Request, webhook_type: str, provider: str = "") -> HttpResponse:
-        """Take one push in. 202 stored, 200 stored before or a handshake, 4xx not for us, 503 send it again."""
+    def post(self, request: Request, webhook_type: str, provider: str = "", **of_channel: str) -> HttpResponse:
+        """Take one push in. 202 stored, 200 stored before or a handshake, 4xx not for us, 503 send it again.
+
+        ``of_channel`` is what else the address says: it is read by the sender's own module, and by nobody here.
+        """
         try:
             return (
                 _turned_away(request) or _over_rate(webhook_type, provider) or _taken(request, webhook_type, provider)
@@ -101,7 +106,7 @@ def _turned_away(request: Request) -> Response | None:
 
 def _over_rate(webhook_type: str, provider: str) -> Response | None:
     """404 for an address nobody was given, 429 for one that gets more than this process should take."""
-    known = _providers_by_type().get(webhook_type, {})
+    known = senders.by_type().get(webhook_type, {})
     if not known or (provider and provider not in known):
         return _answer(404, "Refused.")
     wait = _bucket(webhook_type, provider).take()
@@ -118,18 +123,26 @@ def _taken(request: Request, webhook_type: str, slug: str) -> HttpResponse:
     )
     if len(incoming.body) != int(request.META.get("CONTENT_LENGTH") or 0):
         return _answer(400, "Not readable.")
-    provider = _find_provider(incoming, webhook_type, slug)
-    if provider is None:
+    sender = _find_sender(incoming, webhook_type, slug)
+    if sender is None:
         return _answer(404, "Refused.")
-    asked = provider.handshake(incoming)
+    asked = sender.handshake(incoming)
     if asked is not None:
         return _shaken(asked)
+    claims = _claims(sender, incoming)
     # A whole request is stored before any of it is promised: cut short, all of it comes again, and is known.
     receipts = {
-        inbox.receive(provider.slug, webhook_type, claim, incoming.body if claim.body is None else claim.body)
-        for claim in _claims(provider, incoming)
+        inbox.receive(sender.slug, webhook_type, claim, incoming.body if claim.body is None else claim.body)
+        for claim in claims
     }
-    return _answer(*next(answer for receipt, answer in ANSWERS.items() if receipt in receipts))
+    status, detail = next((answer for receipt, answer in ANSWERS.items() if receipt in receipts), NOTHING)
+    reply = next((claim.reply for claim in claims if claim.reply), None)
+    return _said(reply) if reply and status < 300 else _answer(status, detail)
+
+
+def _said(reply: Reply) -> HttpResponse:
+    """What this sender wants to read, by a fixed text of its module."""
+    return HttpResponse(reply.text, content_type=reply.content_type, headers={"Cache-Control": "no-store"})
 
 
 def _shaken(text: str) -> HttpResponse:
@@ -147,33 +160,21 @@ def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _find_provider(incoming: IncomingRequest, webhook_type: str, slug: str) -> Provider | None:
-    """The provider the address names, or the one that recognises the request as its own."""
-    known = _providers_by_type()[webhook_type]
+def _find_sender(incoming: IncomingRequest, webhook_type: str, slug: str) -> Sender | None:
+    """The one the address names, or the one that recognises the request as its own."""
+    known = senders.by_type()[webhook_type]
     if slug:
         return known[slug]
-    return next((provider for provider in known.values() if provider.recognises(incoming)), None)
+    return next((sender for sender in known.values() if sender.recognises(incoming)), None)
 
 
-def _claims(provider: Provider, incoming: IncomingRequest) -> tuple[Claim, ...]:
+def _claims(sender: Sender, incoming: IncomingRequest) -> tuple[Claim, ...]:
     """Whom the request comes from. Raises Refused or Unreadable."""
     try:
-        return provider.verify(incoming, channel_tokens.is_signed)
+        return sender.verify(incoming, channel_tokens.is_signed)
     except (ValueError, RecursionError) as error:
         # What cannot be parsed is the sender's fault: JSON nested too deep, text that is no UTF-8.
         raise Unreadable(str(error)) from error
-
-
-@cache
-def _providers_by_type() -> dict[str, dict[str, Provider]]:
-    """Who sends webhooks of which type, by slug."""
-    known: dict[str, dict[str, Provider]] = {}
-    for slug in providers.slugs():
-        provider = providers.get(slug)
-        for service in provider.services:
-            if service.webhook_type:
-                known.setdefault(service.webhook_type, {})[slug] = provider
-    return known
 
 
 @cache

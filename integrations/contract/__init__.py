@@ -31,7 +31,16 @@ from integrations.contract.mail import (
     Party,
 )
 from integrations.contract.provider import Provider, Reach
-from integrations.contract.pushes import Claim, IncomingRequest, Notice, OpenedChannel, PushAdapter, WatchRequest
+from integrations.contract.pushes import (
+    Claim,
+    IncomingRequest,
+    Notice,
+    OpenedChannel,
+    PushAdapter,
+    Reply,
+    Sender,
+    WatchRequest,
+)
 from integrations.contract.resources import ResourceInfo, UnreadableItem
 
 __all__ = [
@@ -64,8 +73,10 @@ __all__ = [
     "Question",
     "Reach",
     "Refusal",
+    "Reply",
     "ResourceInfo",
     "Scope",
+    "Sender",
     "Service",
     "Tokens",
     "UnreadableItem",

@@ -1,12 +1,12 @@
 """What a provider is."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import requests
 
 from integrations.contract.linking import Account, Begun, ClientConfig, ConsentWanted, Refusal, Service, Tokens
-from integrations.contract.pushes import Claim, IncomingRequest, Notice
+from integrations.contract.pushes import Sender
 
 
 class Reach(Protocol):
@@ -21,19 +21,15 @@ class Reach(Protocol):
     def is_allowed(self, request: requests.PreparedRequest) -> bool: ...
 
 
-class Provider(Reach, Protocol):
+class Provider(Reach, Sender, Protocol):
     """One provider. Errors raised are those of ``integrations.errors``; ``requests`` errors become Temporary.
 
     ``can_revoke``: consent ends when we tell the provider; else only its owner can withdraw it, and ``revoke`` does
     nothing. ``refresh`` asks for the ``scopes`` that were granted; it and ``revoke`` get the link's ``details``.
     ``refusal`` knows what an error in a consent's answer means, and says None where the engine's words will do.
-    ``admin_consent_url`` is empty where administrators have no consent of their own. ``handshake`` is the text that
-    answers a request which only asks whether the address is ours. One request may carry pushes of several channels:
-    ``verify`` gives those that prove themselves, and raises Refused where none does.
+    ``admin_consent_url`` is empty where administrators have no consent of their own.
     """
 
-    slug: str
-    label: str
     consent_origins: tuple[str, ...]
     can_revoke: bool
 
@@ -62,11 +58,3 @@ class Provider(Reach, Protocol):
     def revoke(self, config: ClientConfig, http: requests.Session, token: str, details: Mapping[str, str]) -> None: ...
 
     def is_issuer(self, issuer: str) -> bool: ...
-
-    def recognises(self, request: IncomingRequest) -> bool: ...
-
-    def handshake(self, request: IncomingRequest) -> str | None: ...
-
-    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> tuple[Claim, ...]: ...
-
-    def read(self, webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice: ...

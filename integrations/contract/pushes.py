@@ -1,6 +1,7 @@
 """The words of pushes: a request as it came, what it proves and says, and what is promised for a watch."""
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -20,12 +21,21 @@ class IncomingRequest:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What a sender wants to read when its request is stored, answered with 200; others are content with any 2xx."""
+
+    content_type: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """A verified webhook request: what identifies it, and the channel it came by.
 
     ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the resource is what
     counts: it concerns everybody who watches it, and ``channel_id``, if known, is only the one that asked for it first.
-    ``body`` is what to store instead of the whole request: its part of one that carries pushes of several.
+    ``company_id`` says that it concerns each CRM of that company, by no channel. ``body`` is what to store instead of
+    the whole request: its part of one that carries pushes of several, or what is left without secrets.
     """
 
     dedupe_key: str
@@ -33,7 +43,9 @@ class Claim:
     channel_id: str = ""
     resource_id: str = ""
     by_resource: bool = False
+    company_id: uuid.UUID | None = None
     body: bytes | None = None
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True)
@@ -42,12 +54,33 @@ class Notice:
 
     ``channel`` says what became of the channel itself: renew it at once, or it is gone and another has to be opened.
     ``items`` names what changed, where that is said, such as "contacts:51": a hint of what to read again.
+    ``is_our_own``: the change is one of our own records, so that what is made from these is made again too.
     """
 
     is_change: bool
     detail: str
     channel: Literal["", "renew", "gone"] = ""
     items: tuple[str, ...] = ()
+    is_our_own: bool = False
+
+
+class Sender(Protocol):
+    """Who sends webhooks. Touches no ORM.
+
+    ``handshake`` is the text that answers a request which only asks whether the address is ours. One request may carry
+    pushes of several channels: ``verify`` gives those that prove themselves, and raises Refused where none does.
+    """
+
+    slug: str
+    label: str
+
+    def recognises(self, request: IncomingRequest) -> bool: ...
+
+    def handshake(self, request: IncomingRequest) -> str | None: ...
+
+    def verify(self, request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> tuple[Claim, ...]: ...
+
+    def read(self, webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice: ...
 
 
 @dataclass(frozen=True)

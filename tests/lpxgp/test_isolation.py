@@ -122,6 +122,7 @@ NO_ROW: dict[str, str] = {
     "integrations:administrator_returned": "public: its one-time state names the request, and the page names nobody",
     "webhook": "providers' servers call it; nobody is signed in",
     "provider_webhook": "providers' servers call it; nobody is signed in",
+    "channel_webhook": "providers' servers call it; nobody is signed in",
 }
 
 WITH_ARGUMENTS = sorted(

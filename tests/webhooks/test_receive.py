@@ -17,7 +17,7 @@ from integrations import channel_tokens
 from integrations.contract import Claim
 from integrations.models import Channel, SyncState
 from tests.webhooks.conftest import Push, google_headers, make_channel
-from webhooks import inbox, views
+from webhooks import inbox, senders, views
 from webhooks.inbox import Receipt
 from webhooks.models import Delivery
 
@@ -211,7 +211,7 @@ def test_what_a_provider_cannot_read_is_never_500(
     def verify(*_: object) -> Claim:
         raise error
 
-    monkeypatch.setattr(views._providers_by_type()["calendar-event"]["google"], "verify", verify)
+    monkeypatch.setattr(senders.by_type()["calendar-event"]["google"], "verify", verify)
     response = push(channel)
     assert response.status_code == status
     assert ("Retry-After" in response.headers) == (status == 503)
