@@ -11,7 +11,13 @@ from pytest_django.fixtures import Settings
 from relationships import tenancy
 from relationships.models import Company, CompanyDomain, User
 
-pytest_plugins = ["tests.pretend_google", "tests.pretend_mail", "tests.pretend_microsoft", "tests.pretend_signin"]
+pytest_plugins = [
+    "tests.pretend_google",
+    "tests.pretend_mail",
+    "tests.pretend_microsoft",
+    "tests.pretend_crm",
+    "tests.pretend_signin",
+]
 
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 
