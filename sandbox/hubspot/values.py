@@ -115,7 +115,7 @@ def number(name: str, text: str) -> str:
 
 def instant(text: str) -> int:
     """ISO 8601 or milliseconds since 1970 → milliseconds; ValueError for anything else."""
-    if re.fullmatch(r"-?\d+", text) and len(text) != len("YYYY"):
+    if re.fullmatch(r"-?\d+", text):
         return int(text)
     found = datetime.fromisoformat(text)
     return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)

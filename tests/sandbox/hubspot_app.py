@@ -2,8 +2,8 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import hubspot
 import requests
@@ -15,11 +15,17 @@ from tests.sandbox.person import Json, Scene, pkce, redirected
 REDIRECT = "http://127.0.0.1:9/oauth/callback/google"
 CLIENT, SECRET = "app-1", "0c0ffee0-0000-4000-8000-000000000001"
 REAL_APP = "https://app.hubspot.com"
-SCOPES = tuple(
-    "oauth crm.objects.contacts.read crm.objects.contacts.write crm.objects.companies.read crm.objects.companies.write "
-    "crm.schemas.contacts.read crm.schemas.contacts.write crm.schemas.companies.read crm.schemas.companies.write "
-    "crm.objects.owners.read".split()
+SCOPES = (
+    "oauth",
+    *(
+        f"crm.{part}.{kind}.{access}"
+        for part in ("objects", "schemas")
+        for kind in ("contacts", "companies")
+        for access in ("read", "write")
+    ),
+    "crm.objects.owners.read",
 )
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "hubspot"
 
 
 @dataclass
@@ -109,8 +115,17 @@ class App:
         return {one["id"]: one for one in self.scene.get(f"hubspot/records?{path}")["records"]}
 
 
-def query_of(address: str) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(address).query)
+def installed(scene: Scene) -> App:
+    """A portal with two owners, and an app that is not linked yet."""
+    owners = [{"email": "ann.ash@acme.example"}, {"email": "ben.birch@acme.example"}]
+    portal = scene.post("hubspot/portals", name="Acme", domain="acme.example", hosting="eu1", owners=owners)
+    return App(scene, portal["id"])
+
+
+def recorded(name: str) -> Any:
+    """A reply of HubSpot's."""
+    content = json.loads((FIXTURES / f"{name}.json").read_text())
+    return content["body"] if isinstance(content, dict) and "_request" in content else content
 
 
 def error_of(caught: Any) -> Json:
