@@ -65,6 +65,7 @@ class Application:
             if latency_seconds:
                 world.wait(latency_seconds)
             response = refusal or self._served(call, provider, route, account)
+        response.date = world.clock.now()
         with world.lock:
             world.requests.count(call.operation)
             world.requests.note(entry(call, account, response))

@@ -175,7 +175,7 @@ def _error(body: Mapping[str, Any]) -> RecordError:
 
 
 def _cause(code: str, message: str) -> str:
-    if code == "PROPERTY_DOESNT_EXIST" and KEY in message:
+    if KEY in message:
         return "missing_key_field"
     return CAUSES.get(code, "bad_value" if code == "VALIDATION_ERROR" else "unknown")
 

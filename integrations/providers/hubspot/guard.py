@@ -31,7 +31,7 @@ ALLOWED = {
     "DELETE": re.compile(r"/oauth/v1/refresh-tokens/[\w.%-]+", re.ASCII),
 }
 """The one thing that may be ended is our own refresh token."""
-PARAMETERS = frozenset({"idProperty"})
+PARAMETERS = frozenset({"idProperty", "archived"})
 TOKEN_IN_ADDRESS = re.compile(r"/oauth/v1/(?:access|refresh)-tokens/", re.ASCII)
 SECRET_PARAMETERS = frozenset({"hapikey", "access_token"})
 

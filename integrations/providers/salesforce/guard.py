@@ -23,7 +23,7 @@ NEW = re.compile(r"sobjects/(\w+)/?", re.ASCII)
 MANY = re.compile(r"composite/sobjects(?:/(\w+)/LPxGP_\w+__c)?", re.ASCII)
 JOB = re.compile(r"jobs/(?:query|ingest)/[a-zA-Z0-9]{15,18}", re.ASCII)
 UPLOAD = re.compile(r"jobs/ingest/[a-zA-Z0-9]{15,18}/batches", re.ASCII)
-OUR_FIELD = re.compile(r"(?:Account|Contact|Event|Task)\.LPxGP_\w+__c", re.ASCII)
+OUR_FIELD = re.compile(r"(?:Account|Contact|Activity|Event|Task)\.LPxGP_\w+__c", re.ASCII)
 OPERATIONS = frozenset({"insert", "update", "upsert"})
 
 
