@@ -16,6 +16,8 @@ FOLDER = Path(__file__).parent / "objects"
 SETUP = frozenset({"Profile", "PermissionSet", "PermissionSetAssignment", "FieldPermissions", "Organization"})
 """Objects without a Recycle Bin, an owner or activities."""
 
+IDS_LABELLED = {"Task": "Activity", "Event": "Activity"}
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -40,7 +42,11 @@ def read(path: Path) -> Kind:
     head, *lines = path.read_text(encoding="utf-8").splitlines()
     words = head.removeprefix("# keyPrefix ").split(".")[0].split(", ")
     label, plural = words[1].removeprefix("labels ").split(" / ")
-    fields = [system_id(label), *system_fields(path.stem), *(parsed(line) for line in lines if "|" in line)]
+    fields = [
+        system_id(IDS_LABELLED.get(path.stem, label)),
+        *system_fields(path.stem),
+        *(parsed(line) for line in lines if "|" in line),
+    ]
     return Kind(path.stem, words[0], label, plural, "tooling" in words, tuple(fields))
 
 

@@ -59,6 +59,8 @@ def comparison(view: View, name: str, node: Compare) -> Predicate:
         raise ApiError("INVALID_FIELD", message)
     read = reader(view, name, path)
     wanted = [comparable(view, path.field, one) for one in node.values]
+    if node.operator == "=" and node.values[0].kind == "relative" and path.field.type == "datetime":
+        return within(read, "=", *days(view, node.values[0].value))
     if node.operator in {"in", "="}:
         among = frozenset(wanted)
         return lambda row: read(row) in among
@@ -70,6 +72,8 @@ def comparison(view: View, name: str, node: Compare) -> Predicate:
     if node.operator in {"includes", "excludes"}:
         is_wanted = node.operator == "includes"
         return lambda row: includes(read(row), wanted) is is_wanted
+    if node.values[0].kind == "relative" and path.field.type == "datetime":
+        return within(read, node.operator, *days(view, node.values[0].value))
     compare = ORDERED[node.operator]
 
     def is_so(row: Row) -> bool:
@@ -114,6 +118,34 @@ def comparable(view: View, field: Field, literal: Literal) -> Any:
             raise ApiError("INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {literal.value}")
         return ids.to18(literal.value)
     return literal.value if field.case_sensitive else literal.value.lower()
+
+
+def within(read: Callable[[Row], Any], operator: str, start: int, end: int) -> Predicate:
+    """A time against days: equal is inside them, greater is after their end."""
+    last = end - 1
+    bounds = {
+        "=": (start, last),
+        "<": (None, start - 1),
+        "<=": (None, last),
+        ">": (end, None),
+        ">=": (start, None),
+    }
+    low, high = bounds[operator]
+
+    def is_so(row: Row) -> bool:
+        found = read(row)
+        return found is not None and (low is None or found >= low) and (high is None or found <= high)
+
+    return is_so
+
+
+def days(view: View, words: str) -> tuple[int, int]:
+    """When the days of TODAY or LAST_N_DAYS:3 begin and end, in UTC."""
+    unit = words.partition(":")[0]
+    start, today = midnight(view, words), midnight(view, "TODAY")
+    if unit == "LAST_N_DAYS":
+        return start, today + DAY
+    return (today + DAY, start + DAY) if unit == "NEXT_N_DAYS" else (start, start + DAY)
 
 
 def instant(view: View, field: Field, literal: Literal) -> int:

@@ -5,10 +5,12 @@ https://help.salesforce.com/s/articleView?id=000385008
 
 import hashlib
 import re
+from functools import lru_cache
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-NUMBER_LENGTH = 9
+NUMBER_LENGTH, LOW_LENGTH = 9, 2
+LOW = 62**LOW_LENGTH
 SHAPE = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?")
 VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
@@ -20,10 +22,13 @@ def is_id(text: object) -> bool:
 
 def to18(text: str) -> str:
     """The 18 characters of an id of 15 or 18; three letters say which of the others are capital."""
-    parts = (text[start : start + 5] for start in (0, 5, 10))
-    return text[:15] + "".join(
-        CHECKS[sum(1 << place for place, letter in enumerate(part) if letter.isupper())] for part in parts
-    )
+    return text[:15] + check(text[:5]) + check(text[5:10]) + check(text[10:15])
+
+
+@lru_cache(maxsize=65_536)
+def check(part: str) -> str:
+    """The letter for five others."""
+    return CHECKS[sum(1 << place for place, letter in enumerate(part) if letter.isupper())]
 
 
 def base62(number: int, length: int) -> str:
@@ -35,9 +40,16 @@ def base62(number: int, length: int) -> str:
     return "".join(reversed(digits))
 
 
+@lru_cache(maxsize=65_536)
+def part62(number: int, length: int) -> str:
+    """The same for numbers that come again and again."""
+    return base62(number, length)
+
+
 def make(prefix: str, tag: str, number: int) -> str:
-    """An id of 18 characters."""
-    return to18(f"{prefix}{tag}{base62(number, NUMBER_LENGTH)}")
+    """An id of 18 characters. A hundred thousand of them must be quick."""
+    high, low = divmod(number, LOW)
+    return to18(f"{prefix}{tag}{part62(high, NUMBER_LENGTH - LOW_LENGTH)}{part62(low, LOW_LENGTH)}")
 
 
 def number_of(record_id: str, prefix: str, tag: str) -> int | None:

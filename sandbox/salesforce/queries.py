@@ -116,12 +116,16 @@ def chosen(view: View, table: Table, query: Query, *, is_all: bool) -> list[int]
     order = [(view.path(table.kind.name, path), falls, nulls) for path, falls, nulls in query.order]
     candidates = by_value(view, table, needed)
     is_sorted = candidates is None and is_by_stamp(order)
+    is_falling = candidates is None and is_newest_first(order)
     if candidates is None:
         start, end = window(needed)
         candidates = table.ordered(start, end, is_deleted=False)
         if is_all:
             binned = table.ordered(start, end, is_deleted=True)
             candidates, is_sorted = [*candidates, *binned], is_sorted and not binned
+            is_falling = is_falling and not binned
+        if is_falling:
+            candidates, is_sorted = candidates[::-1], True
         if is_settled(query, needed):
             return candidates if is_sorted or not order else in_order(view, table, candidates, order)
     enough = query.offset + query.limit if query.limit is not None and (is_sorted or not order) else None
@@ -196,6 +200,11 @@ def is_by_stamp(order: list[tuple[Path, bool, bool]]) -> bool:
     """Whether the order asked for is the one records are kept in."""
     names = [(path.field.name, falls) for path, falls, _ in order if not path.steps]
     return len(names) == len(order) and names in ([], [(STAMP, False)], [(STAMP, False), ("Id", False)])
+
+
+def is_newest_first(order: list[tuple[Path, bool, bool]]) -> bool:
+    """Whether the order asked for is that one from its end; records of one second may come in any."""
+    return [(path.field.name, falls) for path, falls, _ in order if not path.steps] == [(STAMP, True)]
 
 
 def in_order(view: View, table: Table, numbers: list[int], order: list[tuple[Path, bool, bool]]) -> list[int]:

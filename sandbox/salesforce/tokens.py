@@ -91,7 +91,7 @@ class Tokens:
     def new_refresh(self, grant: Grant) -> str:
         """A refresh token for a new approval."""
         mine = [name for name, one in self.refresh.items() if owner(one) == owner(grant)]
-        for oldest in mine[: len(mine) - MOST_APPROVALS + 1]:
+        for oldest in mine[: max(0, len(mine) - MOST_APPROVALS + 1)]:
             self.revoke(oldest)
         token = "5Aep861" + "".join(secrets.choice(LETTERS + "._") for _ in range(80))
         self.refresh[token] = grant

@@ -1,11 +1,14 @@
 """Orgs of the pretend Salesforce, and who works with them: authlib signs in, simple-salesforce does the rest."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import pytest
 import requests
 from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
@@ -14,6 +17,7 @@ from simple_salesforce.exceptions import SalesforceError
 
 from tests.sandbox.person import REDIRECT, Json, Scene
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "salesforce"
 HOST = "acme.my.salesforce.com"
 LOGIN = "login.salesforce.com"
 ANNA, BEN = "anna@acme.example", "ben@acme.example"
@@ -36,6 +40,11 @@ class Downgrade(HTTPAdapter):
         request.url = urlunsplit((self._url.scheme, self._url.netloc, path, there.query, ""))
         kwargs["timeout"] = kwargs.get("timeout") or 20
         return super().send(request, *args, **kwargs)
+
+
+def recorded(name: str) -> Any:
+    """A recorded body."""
+    return json.loads((FIXTURES / name).read_text())
 
 
 def rerouted(session: Any, url: str) -> Any:
@@ -110,15 +119,18 @@ class Lab:
             self.order("fields", field=f"{name}.{KEY}", metadata=KEY_METADATA)
 
 
+def acme(scene: Scene) -> Lab:
+    """A fresh org in a sandbox."""
+    users = [{"username": ANNA, "name": "Anna Ash"}, {"username": BEN, "name": "Ben Busch", "profile": "Standard User"}]
+    return Lab(scene, scene.post("salesforce/orgs", org="acme", name="Acme Capital", users=users))
+
+
 @contextmanager
 def refusal(status: int, code: str = "") -> Iterator[list[Json]]:
     """A call is refused with a status and a code; the errors are put into the list."""
     found: list[Json] = []
-    try:
+    with pytest.raises(SalesforceError) as caught:
         yield found
-    except SalesforceError as error:
-        assert error.status == status, error
-        found += error.content
-        assert not code or found[0]["errorCode"] == code, found
-    else:
-        raise AssertionError("nothing was refused")
+    assert caught.value.status == status, caught.value
+    found += caught.value.content
+    assert not code or found[0]["errorCode"] == code, found
