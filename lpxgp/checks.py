@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.http.request import validate_host
 
+SHORTEST_SECRET = 32
 SHARED_CACHES = ("db.DatabaseCache", "redis.RedisCache", "memcached.PyMemcacheCache", "memcached.PyLibMCCache")
 
 
@@ -18,6 +19,7 @@ def register_all() -> None:
     register(check_cache)
     register(check_keys, Tags.security)
     register(check_production, Tags.security, deploy=True)
+    register(check_crms, Tags.security)
 
 
 def check_queue(app_configs: Sequence[Any] | None, **options: Any) -> list[CheckMessage]:
@@ -118,6 +120,28 @@ def check_production(app_configs: Sequence[Any] | None, **options: Any) -> list[
         ),
     ]
     return [Error(text, hint=hint, id=f"lpxgp.{number}") for is_met, number, text, hint in rules if not is_met]
+
+
+def check_crms(app_configs: Sequence[Any] | None, **options: Any) -> list[CheckMessage]:
+    """What pushes of CRMs are proved by, and our own writes known by."""
+    found: list[CheckMessage] = []
+    if 0 < len(settings.SALESFORCE_WEBHOOK_SECRET) < SHORTEST_SECRET:
+        found.append(
+            Error(
+                f"SALESFORCE_WEBHOOK_SECRET has fewer than {SHORTEST_SECRET} characters.",
+                hint="Whoever guesses it can have records read again: set a longer one, here and in Salesforce.",
+                id="lpxgp.E012",
+            )
+        )
+    if settings.PROVIDER_CREDENTIALS.get("hubspot", {}).get("client_id") and not settings.HUBSPOT_APP_ID:
+        found.append(
+            Warning(
+                "HUBSPOT_APP_ID is not set: our own writes are not known when HubSpot announces them.",
+                hint="Set it to the app's number, which stands beside its client id. Until then each is read again.",
+                id="lpxgp.W001",
+            )
+        )
+    return found
 
 
 def _spellings(keys: list[bytes]) -> set[bytes]:

@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
-from lpxgp.checks import check_cache, check_keys, check_production, check_queue
+from lpxgp.checks import check_cache, check_crms, check_keys, check_production, check_queue
 
 
 @pytest.fixture
@@ -68,3 +68,21 @@ def test_they_are_registered(production: Settings) -> None:
     seen = {message.id for message in run_checks(include_deployment_checks=True)}
     assert {"lpxgp.E003", "lpxgp.E007"} <= seen
     assert "lpxgp.E007" not in {message.id for message in run_checks()}
+
+
+@pytest.mark.parametrize(
+    ("secret", "client_id", "app_id", "found"),
+    [
+        ("", "", "", []),
+        ("x" * 32, "client", "123", []),
+        ("short", "", "", ["lpxgp.E012"]),
+        ("", "client", "", ["lpxgp.W001"]),
+    ],
+)
+def test_what_proves_pushes_of_crms(
+    settings: Settings, secret: str, client_id: str, app_id: str, found: list[str]
+) -> None:
+    settings.SALESFORCE_WEBHOOK_SECRET, settings.HUBSPOT_APP_ID = secret, app_id
+    settings.PROVIDER_CREDENTIALS = {"hubspot": {"client_id": client_id, "client_secret": "x"}}
+
+    assert [message.id for message in check_crms(None)] == found
