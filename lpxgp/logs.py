@@ -36,6 +36,7 @@ SECRET_VALUES = re.compile(
     | \b00D\w{9,15}![\w.]+                     # Salesforce sessions
     | \bpat-[a-z0-9]+-[\w-]{8,}                # HubSpot private apps
     | \b[0-9a-f]{8}\|gAAAA[\w=-]+ | gAAAA[\w=-]{20,}   # our own ciphertexts
+    | \b[0-9a-f]{8}\.[\w-]{22}\.[\w-]{43}        # secrets of push channels, which may stand in an address
     | (?i:\bbearer\s+)[\w.~+/=|-]{8,}
     | (?i:\bauthorization["']?\s*[:=]\s*["']?(?:\w+\s+)?)[\w.~+/=|-]{6,}
     | (?<=[?&]state=)[^&\s"']+                  # OAuth's; "state" alone is an ordinary word

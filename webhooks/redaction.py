@@ -22,6 +22,7 @@ SECRET_KEY = re.compile(
 )
 SECRET_TEXT = re.compile(
     r"(ya29\.|1//)[\w.\-]{10,}|eyJ[\w-]{8,}\.[\w.-]+|\bBearer\s+\S+|\b00D\w{12,15}![\w.]+|\bpat-[\w-]{10,}"
+    r"|\b[0-9a-f]{8}\.[\w-]{22}\.[\w-]{43}"
 )
 SECRET_PARAMETER = re.compile(r"([?&][^=&\s]*(?:token|secret|signature|code|key|state)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
 ADDRESS = re.compile(r"[^\s@<>\"'(),:;/\\=]+?(@|%40)(?=[\w-]+(?:\.[\w-]+)+)")

@@ -35,6 +35,8 @@ CANARIES = [
     "'id_token': 'canary-id'",
     "Authorization: Basic Y2FuYXJ5OmNhbmFyeQ==",
     "1a2b3c4d|gAAAAABcanarycanarycanarycanary==",
+    "/webhooks/crm-contact/any/00000000-0000-0000-0000-000000000007/"
+    "6bb6aa12.f0x3MvwkwTcanaryTHsMP6.F--TcfVKoQWnmGeYH6xGvcanaryMwZWYjhnDhTk_kkw",
 ]
 
 

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from integrations import channel_tokens
+from integrations import channel_tokens, poked_items
 from integrations.models import Channel, Integration, SyncState
 from relationships.models import User
 from webhooks import views
@@ -62,6 +62,28 @@ def make_channel(watched: SyncState, **fields: Any) -> Channel:
         "state": Channel.State.LIVE,
     }
     return Channel.unscoped.create(**{**values, **fields})
+
+
+def make_crm(user: User, provider: str, account: str, **fields: Any) -> Channel:
+    """A company's CRM, linked by this user, with the channel that its pushes come by."""
+    link = Integration.unscoped.create(
+        company=user.company,
+        user=None,
+        linked_by=user,
+        provider=provider,
+        integration_type="crm",
+        encrypted_tokens=b"x",
+        external_account_id=account,
+        account_address=f"{account} (CRM)",
+    )
+    state = make_state(link, account)
+    SyncState.unscoped.filter(pk=state.pk).update(resource_type="crm")
+    return make_channel(state, user=None, **{"resource_id": account, **fields})
+
+
+def poked(channel: Channel) -> list[str]:
+    """What pushes named of what this channel watches, sorted."""
+    return sorted(poked_items.names(SyncState.unscoped.get(pk=channel.sync_state_id)))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from integrations import channel_tokens
 from integrations.contract import Claim
 from integrations.models import Channel, SyncState
 from tests.webhooks.conftest import Push, google_headers, make_channel
-from webhooks import inbox, senders, views
+from webhooks import inbox, senders
 from webhooks.inbox import Receipt
 from webhooks.models import Delivery
 

@@ -33,7 +33,7 @@ ORGANIZATION = re.compile(r"00D[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?", re.ASCII)
 RECORD = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?", re.ASCII)
 OBJECT = re.compile(r"[A-Za-z][0-9A-Za-z_]{0,79}", re.ASCII)
 CHANNEL_PATH = re.compile(r"/([0-9a-f-]{36})/([^/]+)$")
-EVENTS = {"created", "updated", "deleted", "undeleted", "merged"}
+EVENT = re.compile(r"[a-z]{1,20}", re.ASCII)
 OBJECTS = {"Account", "Contact", "Note"}
 """What is read from Salesforce."""
 
@@ -63,7 +63,8 @@ def read(webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice:
         kinds = sorted({kind for kind, _ in records})
         return Notice(False, f"Salesforce told of {', '.join(kinds[:5]) or 'nothing'}, which is not read from there.")
     what = f" ({kept['event']})" if kept.get("event") else ""
-    return Notice(True, f"Salesforce told of {len(names)} changed record(s){what}.", items=tuple(names))
+    count = "1 changed record" if len(names) == 1 else f"{len(names)} changed records"
+    return Notice(True, f"Salesforce told of {count}{what}.", items=tuple(names))
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> bytes:
@@ -96,7 +97,7 @@ def _call_out(body: bytes, timestamp: str) -> Claim:
         raise Unreadable("It is not what our Apex class sends.")
     event = value.get("event")
     kept = _kept(value.get("organizationId"), ((kind, one) for one in ids))
-    kept["event"] = event if event in EVENTS else ""
+    kept["event"] = event if isinstance(event, str) and EVENT.fullmatch(event) else ""
     key = hashlib.sha256(timestamp.encode() + b"." + body).hexdigest()
     return Claim(key, {}, resource_id=kept["organizationId"], by_resource=True, body=json.dumps(kept).encode())
 
