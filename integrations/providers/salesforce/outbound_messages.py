@@ -86,7 +86,8 @@ def _tree(body: bytes) -> Element:
     try:
         text = body.decode("utf-8-sig")
         declared = DECLARED.match(text)
-        if declared and declared[1].lower() not in {"utf-8", "utf8"}:
+        # With a zero in each character the parser would take it for UTF-16.
+        if "\0" in text or (declared and declared[1].lower() not in {"utf-8", "utf8"}):
             raise Unreadable("Salesforce writes UTF-8.")
         parser = DefusedXMLParser(target=_Shallow(), forbid_dtd=True, forbid_entities=True, forbid_external=True)
         parser.feed(text)
