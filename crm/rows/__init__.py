@@ -9,6 +9,7 @@ from datetime import datetime
 
 from crm.rows import activities, notes, organizations, people
 from crm.rows.newer import newer
+from crm.rows.notes import people_of_firms
 from crm.rows.words import ADDRESSES, ORGANIZATION, PEOPLE, Created, New, Problem, Values
 from relationships.models import Note, Organization, Person, Task, Touchpoint
 
@@ -22,7 +23,9 @@ __all__ = [
     "Values",
     "apply",
     "create",
+    "lock",
     "newer",
+    "people_of_firms",
     "related",
     "stamps",
     "values",
@@ -62,7 +65,14 @@ def values(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]
 
 
 def stamps(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
-    """When each of these rows was last changed here; they stay locked until the transaction ends. One query."""
+    """When each of these rows was last changed here. One query."""
+    if not row_ids:
+        return {}
+    return dict(TABLES[kind].objects.filter(pk__among=row_ids).order_by().values_list("pk", "updated_at"))
+
+
+def lock(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
+    """The same, of rows that from now on nobody else changes until the transaction ends. One query."""
     if not row_ids:
         return {}
     rows = TABLES[kind].objects.select_for_update(of=("self",)).filter(pk__among=row_ids)

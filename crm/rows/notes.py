@@ -124,6 +124,8 @@ def _hang(people: Mapping[uuid.UUID, Collection[uuid.UUID]]) -> None:
 
 def people_of_firms(firms: Collection[uuid.UUID]) -> dict[uuid.UUID, set[uuid.UUID]]:
     """The people of these firms. One query."""
+    if not firms:
+        return {}
     found: dict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
     for pk, firm in Person.objects.filter(organization__among=firms).order_by().values_list("pk", "organization_id"):
         found[firm].add(pk)

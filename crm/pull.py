@@ -1,0 +1,245 @@
+"""From the CRM to us: firms, then people, then notes, page by page, each page stored with its cursor or not at all.
+
+A first load lists everything; later runs read what changed since a cursor per object, and what pushes named. The
+cursors lie an overlap before what was read, so records come again: they are compared, and nothing happens.
+"""
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db import transaction
+from django.utils import timezone
+
+from crm import connection, incoming, mending, policy
+from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
+from crm.intake import Intake, Page
+from crm.mapping import Mapping, context
+from crm.models import RecordLink
+from integrations import outsiders, runs
+from integrations.errors import Temporary
+from integrations.models import PokedItem, RoundPage, SetAside, SyncRun
+from relationships import bulk
+from relationships.models import Company
+
+READ_BATCH = 100
+"""Records that are read by their ids at once."""
+KINDS = ("organization", "person", "note")
+"""What comes from the CRM, in this order: what others belong to is known before them."""
+
+
+def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
+    """Bring our rows up to date with the CRM. May be killed anywhere: it goes on from the last stored page.
+
+    Raises OutOfTime between two pages, and what the CRM's errors mean.
+    """
+    intake = _intake(held, mapping)
+    held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
+    kinds = [kind for kind in KINDS if _is_read(intake, kind)]
+    _forget_others(intake, kinds)
+    for kind in kinds:
+        _read_named(intake, link, kind)
+        _read_pages(intake, link, kind)
+    if intake.linked or held.run.kind != SyncRun.Kind.CHANGES:
+        mending.mend(intake)
+
+
+def _intake(held: runs.Held, mapping: Mapping) -> Intake:
+    integration = held.state.integration
+    return Intake(
+        held=held,
+        integration=integration,
+        adapter=connection.adapter(integration),
+        mapping=mapping,
+        context=context(Company.objects.get(pk=integration.company_id)),
+        policy=policy.of(integration),
+        outsiders=outsiders.rules_for(integration.company_id, None),
+    )
+
+
+def _is_read(intake: Intake, kind: str) -> bool:
+    """Firms and people are read also where nothing of them comes in: what goes out needs to know who is who."""
+    lines = intake.lines(kind)
+    return any(line.is_in for line in lines) if kind == "note" else bool(lines)
+
+
+def _forget_others(intake: Intake, kinds: Sequence[str]) -> None:
+    """What pushes named and nobody reads."""
+    named = PokedItem.objects.filter(state=intake.held.state)
+    for kind in kinds:
+        named = named.exclude(name__startswith=f"{intake.adapter.objects[kind]}:")
+    named.delete()
+
+
+def _wanted(intake: Intake, kind: str) -> Wanted:
+    """The fields to read: those that are mapped, and the one that holds our key."""
+    crm_object = intake.adapter.objects[kind]
+    key = intake.adapter.key_fields.get(crm_object)
+    fields = (*intake.mapping.fields(kind), *([key] if key else []))
+    return Wanted(crm_object, tuple(dict.fromkeys(fields)))
+
+
+def _marks(text: str) -> dict[str, str]:
+    """SyncState's cursors of all objects, which it keeps as one JSON text."""
+    return dict(json.loads(text)) if text else {}
+
+
+def _read_pages(intake: Intake, link: Link, kind: str) -> None:
+    """Everything, where there is no cursor yet; then what changed since it."""
+    held = intake.held
+    crm_object = intake.adapter.objects[kind]
+    if crm_object not in _marks(held.state.cursor):
+        _begin_round(intake, crm_object)
+        _read_round(intake, link, kind, is_listing=True)
+        _find_missing(intake, link, kind)
+    _read_round(intake, link, kind, is_listing=False)
+
+
+def _read_round(intake: Intake, link: Link, kind: str, is_listing: bool) -> None:
+    """Page after page, from where an interrupted reading stopped."""
+    held, adapter = intake.held, intake.adapter
+    wanted = _wanted(intake, kind)
+    read = adapter.listing if is_listing else adapter.changes
+    while True:
+        cursor = _marks(held.state.cursor).get(wanted.object, "")
+        at = _marks(held.state.page_cursor).get(wanted.object, "")
+        page = read(link, replace(wanted, cursor=cursor, page=at))
+        if page.next_page and page.next_page == at:
+            raise Temporary("The CRM sent the same page twice.")
+        _store(intake, kind, page, is_listing)
+        if not page.next_page:
+            return
+        runs.check_time(held)
+
+
+def _store(intake: Intake, kind: str, page: RecordPage, is_listing: bool) -> None:
+    """Take one page in and move the cursor, in one transaction."""
+    state, crm_object = intake.held.state, intake.adapter.objects[kind]
+    cursors, pages = _marks(state.cursor), _marks(state.page_cursor)
+    if page.next_page:
+        pages[crm_object] = page.next_page
+    else:
+        pages.pop(crm_object, None)
+        cursors[crm_object] = page.next_cursor or cursors.get(crm_object, "")
+    with transaction.atomic():
+        if is_listing and state.round_id:
+            names = [record.external_id for record in page.records] + [bad.external_id for bad in page.unreadable]
+            RoundPage.objects.create(
+                company_id=state.company_id,
+                state=state,
+                round_id=_round(state.round_id, crm_object),
+                external_ids=names,
+            )
+        taken = incoming.take(intake, kind, page.records)
+        _close(intake, taken, page.unreadable, len(page.records), cursors, pages)
+
+
+def _close(
+    intake: Intake,
+    page: Page,
+    unreadable: Sequence[UnreadableRecord],
+    read: int,
+    cursors: dict[str, str],
+    pages: dict[str, str],
+) -> None:
+    """Set aside what could not be taken, count, and move the cursors."""
+    held = intake.held
+    reasons = {bad.external_id: bad.reason for bad in unreadable}
+    reasons |= {name: " ".join(dict.fromkeys(one.words for one in some)) for name, some in page.problems.items()}
+    _set_aside(intake, page, reasons)
+    if held.run.kind == SyncRun.Kind.CHANGES:
+        held.unannounced += page.unannounced
+    counts = {
+        "found": read + len(unreadable),
+        "changed": page.changed,
+        "deleted": page.book.deleted,
+        "set_aside": len(reasons),
+    }
+    skipped = {reason: number for reason, number in page.skipped.items() if number}
+    runs.store_page(held, _text(cursors), _text(pages), counts, skipped)
+
+
+def _text(marks: dict[str, str]) -> str:
+    return json.dumps(marks, sort_keys=True) if marks else ""
+
+
+def _set_aside(intake: Intake, page: Page, reasons: dict[str, str]) -> None:
+    """Keep what could not be taken, with its reason; what can be taken again is no longer set aside."""
+    held, now = intake.held, timezone.now()
+    crm_object = intake.adapter.objects[page.kind]
+    if held.has_set_aside:
+        fine = {f"{crm_object}:{name}" for name in page.seen - reasons.keys()}
+        SetAside.objects.filter(state=held.state, external_id__among=fine).delete()
+    rows = [
+        {
+            "company": held.state.company_id,
+            "state": held.state.pk,
+            "external_id": f"{crm_object}:{name}",
+            "reason": reason,
+            "last_seen_at": now,
+        }
+        for name, reason in reasons.items()
+    ]
+    bulk.upsert(SetAside, rows, unique=["state", "external_id"])
+    held.has_set_aside = held.has_set_aside or bool(rows)
+
+
+def _read_named(intake: Intake, link: Link, kind: str) -> None:
+    """Read what pushes named, by its ids: a CRM's own list of changes may lag behind its pushes."""
+    wanted = _wanted(intake, kind)
+    state, prefix = intake.held.state, f"{wanted.object}:"
+    named = PokedItem.objects.filter(state=state, name__startswith=prefix).order_by("at")
+    while items := list(named[:READ_BATCH]):
+        ids = {item.name.removeprefix(prefix) for item in items}
+        batch = intake.adapter.read(link, wanted, sorted(ids))
+        with transaction.atomic():
+            taken = incoming.take(intake, kind, batch.records, batch.missing)
+            _close(intake, taken, (), len(batch.records), _marks(state.cursor), _marks(state.page_cursor))
+            _forget_named(items)
+        runs.check_time(intake.held)
+
+
+def _forget_named(items: Sequence[PokedItem]) -> None:
+    """These were read; one that was named again meanwhile is read again."""
+    before = {item.pk: item.at for item in items}
+    now = PokedItem.objects.filter(pk__among=before).values_list("pk", "at")
+    PokedItem.objects.filter(pk__among=[pk for pk, at in now if at == before[pk]]).delete()
+
+
+def _round(round_id: uuid.UUID, crm_object: str) -> uuid.UUID:
+    """A full round's id for one object: each has its own pages."""
+    return uuid.uuid5(round_id, crm_object)
+
+
+def _begin_round(intake: Intake, crm_object: str) -> None:
+    """Note which records the round finds, where there are links that it may miss; go on with one that was begun."""
+    held, state = intake.held, intake.held.state
+    if _marks(state.page_cursor).get(crm_object):
+        return
+    if state.round_id is None:
+        state.round_id = uuid.uuid4()
+        with transaction.atomic():
+            runs.change_state(held, round_id=state.round_id)
+    RoundPage.objects.filter(state=state, round_id=_round(state.round_id, crm_object)).delete()
+
+
+def _find_missing(intake: Intake, link: Link, kind: str) -> None:
+    """After a whole round: what is linked and was on none of its pages is asked for by its id, and followed."""
+    state, wanted = intake.held.state, _wanted(intake, kind)
+    assert state.round_id is not None
+    pages = RoundPage.objects.filter(state=state, round_id=_round(state.round_id, wanted.object))
+    rows = RecordLink.objects.filter(
+        integration=intake.integration,
+        crm_object=wanted.object,
+        kind=kind,
+        state__in=[RecordLink.State.LINKED, RecordLink.State.PAUSED],
+    ).exclude(external_id="")
+    names = sorted(bulk.not_listed(rows, "external_id", pages, "external_ids").values_list("external_id", flat=True))
+    for start in range(0, len(names), READ_BATCH):
+        batch = intake.adapter.read(link, wanted, names[start : start + READ_BATCH])
+        with transaction.atomic():
+            taken = incoming.take(intake, kind, batch.records, batch.missing)
+            _close(intake, taken, (), 0, _marks(state.cursor), _marks(state.page_cursor))
+        runs.check_time(intake.held)
+    pages.delete()
