@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from django.conf import settings
@@ -357,6 +358,14 @@ def _is_being_adopted(channel: Channel) -> bool:
         integration__integration_type=link.integration_type,
         integration__external_account_id=link.external_account_id,
     ).exists()
+
+
+def own_address(channel: Channel) -> str:
+    """The address that proves a push by itself, for who sets pushes up by hand: a secret. Raises
+    tokens.CannotDecrypt."""
+    service = providers.service(channel.provider, channel.integration.integration_type)
+    path = f"/webhooks/{service.webhook_type}/{channel.provider}/{channel.channel_id}/{quote(unseal(channel), safe='')}"
+    return settings.PUBLIC_URL + path
 
 
 def seal(channel: Channel, secret: str) -> str:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("settings/integrations/<uuid:pk>/pause/", views.pause, name="pause"),
     path("settings/integrations/<uuid:pk>/resume/", views.resume, name="resume"),
     path("settings/integrations/<uuid:pk>/calendars/", views.choose, name="choose"),
+    path("settings/integrations/<uuid:pk>/pushes/", views.pushes, name="pushes"),
     path("settings/integrations/<uuid:pk>/history/", views.history, name="history"),
     path("settings/integrations/<uuid:pk>/disconnect/", views.disconnect, name="disconnect"),
     path("oauth/start/<slug:provider>/<slug:integration_type>", views.start, name="start"),

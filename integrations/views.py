@@ -5,17 +5,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import administrators, cards, kinds, linking, owners, providers, resources
+from integrations import administrators, cards, channels, kinds, linking, owners, providers, resources, tokens
 from integrations.contract import Service
 from integrations.errors import BadConfig
 from integrations.forms import DisconnectForm, StartForm
-from integrations.models import Integration, SetAside, SyncRun, SyncState
+from integrations.models import Channel, Integration, SetAside, SyncRun, SyncState
 from relationships.models import User
 from relationships.views import members_only
 
@@ -155,6 +155,29 @@ def choose(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return redirect("integrations:settings")
     context = {"integration": integration, "states": states, "service": _service(integration)}
     return render(request, "integrations/calendars.html", context)
+
+
+@members_only
+@require_GET
+def pushes(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """How instant updates are switched on where somebody has to do it at the provider: the address, and the steps."""
+    integration = _own(request, pk)
+    service = _service(integration)
+    if not service.push_steps:
+        raise Http404
+    rows = Channel.objects.filter(integration=integration, state=Channel.State.LIVE).select_related("integration")
+    try:
+        addresses = [channels.own_address(channel) for channel in rows]
+    except tokens.CannotDecrypt:
+        addresses = []
+    context = {
+        "integration": integration,
+        "service": service,
+        "provider": providers.get(integration.provider),
+        "addresses": addresses,
+        "last_push_at": SyncState.objects.filter(integration=integration).aggregate(at=Max("last_push_at"))["at"],
+    }
+    return render(request, "integrations/pushes.html", context)
 
 
 @members_only

@@ -21,7 +21,8 @@ class Service:
     ``resource`` is the kind of thing that is read through it: calendar, mailbox or crm. ``writes`` is what is changed
     there: nothing, but for a CRM. ``provider_page`` is where consent is withdrawn; ``personal_page`` is where people
     with an account of their own do that, if elsewhere. ``is_company_wide``: it is the whole company's, and its admins
-    alone link it. ``questions`` come before consent.
+    alone link it. ``questions`` come before consent. ``push_steps`` are what an admin does there so that it pushes to
+    the channel's own address; none where pushes need nobody.
     """
 
     type: str
@@ -37,6 +38,7 @@ class Service:
     personal_page: str = ""
     resource: str = "calendar"
     is_company_wide: bool = False
+    push_steps: tuple[str, ...] = ()
     questions: tuple["Question", ...] = ()
 
 

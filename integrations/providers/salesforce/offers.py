@@ -29,6 +29,14 @@ CRM = Service(
     ),
     never_reads=("Opportunities, cases, files, e-mails and all other objects",),
     webhook_type="crm-contact",
+    push_steps=(
+        "In Salesforce's Setup open Flows, and make a record-triggered flow on Contact: when a record is created or "
+        "updated, after it is saved.",
+        "In Setup open Outbound Messages, New, object Contact, and paste the address above as its endpoint.",
+        "Leave “Send Session ID” off: we need no session of yours. Choose the field Id alone.",
+        "Add the outbound message to the flow as its action, and activate the flow.",
+        "Do the same for Account, with the same address.",
+    ),
     provider_page="https://help.salesforce.com/s/articleView?id=sf.remoteaccess_revoke_token.htm",
     questions=(
         Question(

@@ -1,11 +1,15 @@
 """What only Salesforce has: where one logs in, sandboxes, and organizations that move."""
 
+import html
+from urllib.parse import quote
+
 import pytest
+from django.conf import settings
 from django.test import Client
 
-from integrations import grants
+from integrations import channels, grants
 from integrations.errors import NeedsReconnect
-from integrations.models import Integration
+from integrations.models import Channel, Integration
 from relationships.models import User
 from tests.pretend_crm import Crm
 
@@ -87,3 +91,18 @@ def test_an_inactive_user_stops_the_link_with_words(salesforce: Crm, alice: User
         grants.fresh(integration.pk, refused=grants.fresh(integration.pk))
 
     assert Integration.unscoped.get().sync_status == Integration.Status.STALE
+
+
+def test_an_admin_finds_the_address_for_outbound_messages(
+    salesforce: Crm, alice: User, as_alice: Client, as_bob: Client
+) -> None:
+    integration = salesforce.link(alice, "admin@acme.example", login_host="login.salesforce.com")
+    page = f"/settings/integrations/{integration.pk}/pushes/"
+    channel = Channel.unscoped.get()
+    shown = html.unescape(as_alice.get(page).content.decode())
+
+    assert f"{settings.PUBLIC_URL}/webhooks/crm-contact/salesforce/{channel.channel_id}/" in shown
+    assert quote(channels.unseal(channel), safe="") in shown
+    assert page in as_alice.get("/settings/integrations/").content.decode()
+    assert as_bob.get(page).status_code == 404
+    assert page not in as_bob.get("/settings/integrations/").content.decode()
