@@ -34,18 +34,11 @@ from relationships.models import (
 )
 
 COMPANY = "Northlight Capital Partners"
+SECOND_COMPANY = "Harbourview Partners"
 STAFF_EMAIL = "staff@lpxgp.example"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "demo.lpxgp.example")
 
-PEOPLE = 200
 INDEPENDENT = 4
-ASSISTANTS = 15
-SECOND_ADDRESSES = 40
-FREE_MAIL = 12
-CALLS = 90
-NOTES = 60
-OPEN_TASKS = 30
-DONE_TASKS = 12
 
 # What people are called in letters is not what mail systems accept.
 SPELLED_OUT = str.maketrans({"ø": "oe", "Ø": "Oe", "ö": "oe", "ä": "ae", "ü": "ue", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
@@ -55,12 +48,35 @@ class CannotSeed(Exception):
     """Something else stands where the demo would go; the message says what."""
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much of everything a demo company has. ``firms`` are the last ones of each kind."""
+
+    colleagues: tuple[demo_names.Colleague, ...]
+    funds: tuple[str, ...]
+    firms: int
+    people: int
+    unusual: int
+    assistants: int
+    second_addresses: int
+    free_mail: int
+    calls: int
+    notes: int
+    open_tasks: int
+    done_tasks: int
+
+
+LARGE = Size(demo_names.COLLEAGUES, demo_names.FUND_NAMES, 99, 200, len(demo_names.UNUSUAL), 15, 40, 12, 90, 60, 30, 12)
+SMALL = Size(demo_names.FEW_COLLEAGUES, demo_names.FEW_FUND_NAMES, 3, 40, 3, 3, 8, 6, 25, 16, 8, 4)
+
+
 @dataclass
 class World:
     """The rows of the demo, in memory."""
 
     company: Company
     seed: int
+    size: Size
     today: datetime
     chance: random.Random
     users: list[User] = field(default_factory=list)
@@ -81,7 +97,7 @@ class World:
         return uuid.uuid5(self.company.pk, what)
 
 
-def seed(name: str, number: int, password: str, now: datetime) -> Company:
+def seed(name: str, number: int, password: str, now: datetime, size: Size = LARGE) -> Company:
     """Fill the company ``name`` from the seed ``number``; everybody signs in with ``password``. ``now`` is aware.
 
     Raises CannotSeed where a company, or a person who signs in, of that name is not the demo's.
@@ -91,7 +107,7 @@ def seed(name: str, number: int, password: str, now: datetime) -> Company:
     if other.exists():
         raise CannotSeed(f"“{name}” exists already, from another seed or made by hand: choose another --company.")
     today = datetime.combine(now.astimezone(UTC), time.min, UTC)
-    world = World(company, number, today, random.Random(f"{name}/{number}"))  # noqa: S311 a story, not a secret
+    world = World(company, number, size, today, random.Random(f"{name}/{number}"))  # noqa: S311 a story, not a secret
     for add in (_users, _organizations, _people, _assistants, _more_addresses, _funds, _calls, _notes, _tasks):
         add(world)
     with transaction.atomic(), tenancy.every_company():
@@ -143,7 +159,7 @@ def _staff() -> User:
 
 
 def _users(world: World) -> None:
-    for number, (name, local, zone) in enumerate(demo_names.COLLEAGUES):
+    for number, (name, local, zone) in enumerate(world.size.colleagues):
         world.users.append(
             User(
                 pk=world.key(f"user {local}"),
@@ -156,14 +172,14 @@ def _users(world: World) -> None:
         )
 
 
-def _firms() -> Iterator[tuple[str, list[str]]]:
+def _firms(world: World) -> Iterator[tuple[str, list[str]]]:
     for kind, lines in demo_names.FIRMS.items():
-        for line in lines.strip().splitlines():
+        for line in lines.strip().splitlines()[-world.size.firms :]:
             yield kind, line.split("|")
 
 
 def _organizations(world: World) -> None:
-    for kind, (name, domain, city, country, _) in _firms():
+    for kind, (name, domain, city, country, _) in _firms(world):
         organization = Organization(
             pk=world.key(f"organization {domain}"), company=world.company, name=name, city=city, country=country
         )
@@ -181,22 +197,22 @@ def _organizations(world: World) -> None:
 
 def _people(world: World) -> None:
     """Two to five contacts a firm, some with names no form expects, and a few who work for themselves."""
-    cultures = [culture for _, (*_, culture) in _firms()]
+    cultures = [culture for _, (*_, culture) in _firms(world)]
     seats = list(range(len(cultures))) * 2
-    while len(seats) < PEOPLE - INDEPENDENT:
+    people = world.size.people
+    while len(seats) < people - INDEPENDENT:
         firm = world.chance.randrange(len(cultures))
         if seats.count(firm) < 5:
             seats.append(firm)
-    unusual = dict(
-        zip(world.chance.sample(range(len(seats)), len(demo_names.UNUSUAL)), demo_names.UNUSUAL, strict=True)
-    )
+    chosen = demo_names.UNUSUAL[: world.size.unusual]
+    unusual = dict(zip(world.chance.sample(range(len(seats)), len(chosen)), chosen, strict=True))
     taken: set[str] = set()
     for number, firm in enumerate(seats):
         name, local = unusual.get(number) or _name(world, cultures[firm], taken)
         title = demo_names.TITLES[seats[:number].count(firm) % len(demo_names.TITLES)]
         person = _person(world, number, name, title, world.organizations[firm])
         _address(world, person, f"{local}@{world.domains[firm].domain}", True)
-    for number in range(len(seats), PEOPLE):
+    for number in range(len(seats), people):
         name, local = _name(world, "anglo", taken)
         person = _person(world, number, name, "Independent adviser", None)
         _address(world, person, f"{local}@{demo_names.FREE_MAIL[number % len(demo_names.FREE_MAIL)]}", True)
@@ -243,18 +259,18 @@ def _assistants(world: World) -> None:
     for person in world.people:
         if (firm := person.organization_id) and first.setdefault(firm, person) is not person:
             last[firm] = person
-    for firm, person in world.chance.sample(list(last.items()), ASSISTANTS):
+    for firm, person in world.chance.sample(list(last.items()), world.size.assistants):
         chief = first[firm]
         person.assistant_of, person.title = chief, f"Executive Assistant to {chief.display_name}"
 
 
 def _more_addresses(world: World) -> None:
     """Second addresses below the firm's domain, and private ones, Gmail's with the dots that Gmail ignores."""
-    employed = world.chance.sample(world.people[: PEOPLE - INDEPENDENT], SECOND_ADDRESSES)
+    employed = world.chance.sample(world.people[: world.size.people - INDEPENDENT], world.size.second_addresses)
     primary = {address.person_id: address.email for address in world.addresses.values()}
     for number, person in enumerate(employed):
         local, _, domain = primary[person.pk].partition("@")
-        if number < FREE_MAIL - INDEPENDENT:
+        if number < world.size.free_mail - INDEPENDENT:
             private = demo_names.FREE_MAIL[0] if number % 2 == 0 else demo_names.FREE_MAIL[number % 6]
             _address(world, person, f"{local[:1]}.{local[1:]}@{private}".replace("..", "."), False)
         else:
@@ -265,7 +281,7 @@ def _more_addresses(world: World) -> None:
 def _funds(world: World) -> None:
     """Two funds, and how well most LPs fit each."""
     prefix = world.company.name.split()[0]
-    for number, name in enumerate(demo_names.FUND_NAMES):
+    for number, name in enumerate(world.size.funds):
         world.funds.append(
             Fund(
                 pk=world.key(f"fund {name}"),
@@ -301,7 +317,7 @@ def _calls(world: World) -> None:
     for person in world.people:
         if person.organization_id:
             staffed.setdefault(person.organization_id, []).append(person)
-    for number in range(CALLS):
+    for number in range(world.size.calls):
         organization = world.chance.choice(world.organizations)
         starts_at = world.today - timedelta(days=world.chance.randrange(3, 365), hours=-world.chance.randrange(8, 17))
         call = Touchpoint(
@@ -328,7 +344,7 @@ def _who(world: World, call: Touchpoint, column: str) -> list[uuid.UUID]:
 
 
 def _notes(world: World) -> None:
-    for number, call in enumerate(world.chance.sample(world.calls, NOTES)):
+    for number, call in enumerate(world.chance.sample(world.calls, world.size.notes)):
         text, outcome = world.chance.choice(demo_names.SAID)
         note = Note(
             pk=world.key(f"note {number}"),
@@ -337,6 +353,7 @@ def _notes(world: World) -> None:
             author_id=_who(world, call, "user_id")[0],
             text=text,
             outcome=outcome,
+            sync_to_crm=number % 5 == 0,
             created_at=call.occurred_at + timedelta(hours=1),
         )
         world.notes.append(note)
@@ -347,8 +364,8 @@ def _notes(world: World) -> None:
 
 def _tasks(world: World) -> None:
     """Open ones around today, some of them late; and those done within the week after the call."""
-    for number, call in enumerate(world.chance.sample(world.calls, OPEN_TASKS + DONE_TASKS)):
-        is_done = number >= OPEN_TASKS
+    for number, call in enumerate(world.chance.sample(world.calls, world.size.open_tasks + world.size.done_tasks)):
+        is_done = number >= world.size.open_tasks
         called_on = call.occurred_at.date()
         due_on = called_on if is_done else world.today.date() + timedelta(days=world.chance.randrange(-6, 21))
         world.tasks.append(

@@ -154,12 +154,23 @@ TITLES = (
 # Domains where anybody can have an address.
 FREE_MAIL = ("gmail.com", "googlemail.com", "hey.com", "gmx.ch", "outlook.com", "icloud.com")
 
+Colleague = tuple[str, str, str]
+"""Name, local part of the address, time zone."""
+
 COLLEAGUES = (
     ("Anna Keller", "anna.keller", "Europe/Zurich"),
     ("Marc Dubois", "marc.dubois", "Europe/Zurich"),
     ("Priya Raman", "priya.raman", "Europe/London"),
     ("Tom Okafor", "tom.okafor", "America/New_York"),
 )
+
+FEW_COLLEAGUES = (
+    ("Harriet Lowe", "harriet.lowe", "Europe/London"),
+    ("Daniel Osei", "daniel.osei", "Europe/London"),
+    ("Ingrid Falk", "ingrid.falk", "Europe/Stockholm"),
+)
+
+FEW_FUND_NAMES = ("Buyout Fund IV", "Renewables Fund I")
 
 FUND_NAMES = ("Growth Partners III", "Infrastructure Fund II")
 

@@ -173,3 +173,19 @@ def test_a_second_demo_company_stands_beside_the_first() -> None:
     seed("--company", "Zenith Partners")
     assert Person.unscoped.filter(company__name="Zenith Partners").count() == 200
     assert User.objects.filter(email="anna.keller@zenith.example").exists()
+
+
+def test_a_small_company_is_small_and_has_an_admin_of_its_own() -> None:
+    seed()
+    assert "harriet.lowe@harbourview.example" in seed("--company", "Harbourview Partners", "--small")
+    theirs = Company.objects.get(name="Harbourview Partners")
+    counts = {model: model.unscoped.filter(company=theirs).count() for model in (Organization, Person, Note, Fund)}
+    assert counts == {Organization: 15, Person: 40, Note: 16, Fund: 2}
+    assert [user.email for user in theirs.users.filter(is_company_admin=True)] == ["harriet.lowe@harbourview.example"]
+    assert PersonAddress.unscoped.filter(company=theirs, is_primary=True).count() == 40
+    assert Person.unscoped.count() == 240
+
+
+def test_some_notes_are_marked_for_the_crm() -> None:
+    seed()
+    assert Note.unscoped.filter(sync_to_crm=True).count() == 12
