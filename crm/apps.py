@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,3 +7,7 @@ class CrmConfig(AppConfig):
     name = "crm"
     label = "crm"
     verbose_name = "CRM"
+
+    def ready(self) -> None:
+        # Only now are there models that it could import.
+        import_module("crm.registration").register()

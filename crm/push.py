@@ -17,10 +17,8 @@ from crm.mapping import Line, Mapping
 from crm.models import KINDS, Policy, RecordLink
 from crm.outgoing import Outgoing
 from crm.sending import Round
-from integrations import runs
+from integrations import poked_items, runs
 from integrations.errors import Wait
-from integrations.models import PokedItem
-from relationships import bulk
 from relationships.models import Company
 
 PAGE = 10_000
@@ -197,10 +195,4 @@ def _compared(
 
 def _leave_to_pull(round: Round, links: Sequence[RecordLink]) -> None:
     """The next reading takes these by their ids; until then they stay due."""
-    company = round.integration.company_id
-    named = [
-        {"company": company, "state": round.held.state.pk, "name": f"{link.crm_object}:{link.external_id}",
-         "at": timezone.now()}
-        for link in links
-    ]  # fmt: skip
-    bulk.upsert(PokedItem, named, unique=["state", "name"])
+    poked_items.add({round.held.state.pk: [f"{link.crm_object}:{link.external_id}" for link in links]})

@@ -28,6 +28,9 @@ SCHEDULES = (
     Periodic("briefs", "relationships.jobs.make_briefs", 1, "a brief is ready before each meeting"),
     Periodic("follow-ups", "relationships.jobs.sweep_follow_ups", 60, "answers nobody expects any more leave the list"),
     Periodic("inbox", "webhooks.jobs.sweep", 1, "deliveries whose process died are tried again"),
+    Periodic("crm news", "crm.jobs.sweep", 1, "what changed here reaches the CRM within a minute or two"),
+    Periodic("crm drift", "crm.jobs.report_drift", DAILY, "both sides are compared, and differences are shown"),
+    Periodic("old crm records", "crm.jobs.purge", DAILY, "the ledger and the journal are kept for a limited time"),
     Periodic("old deliveries", "webhooks.jobs.purge", DAILY, "finished deliveries are kept for a limited time"),
     Periodic("old runs", "integrations.jobs.purge", DAILY, "old sync runs, consents and sessions are removed"),
 )

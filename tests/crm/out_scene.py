@@ -24,8 +24,8 @@ ROWS = (
     Row("org.name", "Account", "Name"),
     Row("org.city", "Account", "BillingCity"),
     Row("org.domain", "Account", "Website", transform={"name": "domain"}),
-    Row("match.score", "Account", "LPxGP_Match_Score__c", "to_crm"),
-    Row("match.summary", "Account", "LPxGP_Summary__c", "to_crm"),
+    Row("match.score", "Account", "LPxGP_Match_Score__c", "to_crm", "ours_wins"),
+    Row("match.summary", "Account", "LPxGP_Summary__c", "to_crm", "ours_wins"),
     Row("match.last_synced", "Account", "LPxGP_Last_Synced__c", "to_crm"),
     Row("person.last_name", "Contact", "LastName", transform={"name": ""}),
     Row("person.email", "Contact", "Email"),
@@ -96,7 +96,7 @@ class Out:
             company=self.company,
             organization=organization,
             fund=fund,
-            defaults={"score": score, "summary": summary, "scored_at": timezone.now() + timedelta(seconds=10)},
+            defaults={"score": score, "summary": summary, "scored_at": timezone.now()},
         )
 
     def person(self, name: str, email: str = "", firm: Organization | None = None) -> Person:
@@ -159,6 +159,8 @@ def out(in_acme: Company, monkeypatch: pytest.MonkeyPatch) -> Out:
     def opened(integration: Integration, access: grants.Access) -> Iterator[Link]:
         yield Link(requests.Session(), integration.external_account_id, {})
 
+    # Tests take less time than a row may be late.
+    monkeypatch.setattr(push, "SLACK", timedelta(0))
     monkeypatch.setattr(connection, "adapter", lambda integration: crm)
     monkeypatch.setattr(connection, "open", opened)
     for crm_object, fields in crm.fields_of.items():

@@ -1,0 +1,232 @@
+"""Compares both sides as they are, by night: what a sync should have made equal and did not, and the way to mend it.
+
+Of firms and people all records are read, up to a limit; of what we write there the newest that are linked. A row that
+is about to be synced, or whose link shows an error, is no drift: that is known already.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from crm import conflicts, connection, mapping, rows, three_way
+from crm.contract import CrmAdapter, Link, Record, Wanted
+from crm.mapping import Context, Line
+from crm.models import KINDS, DriftReport, RecordLink
+from integrations import grants, poked_items, sync_states
+from integrations.errors import IntegrationError, TokenRefused
+from integrations.models import Integration, SyncRun, SyncState
+from relationships.models import User
+
+LISTED_KINDS = ("organization", "person")
+MOST_PAGES = 100
+MOST_READ = 500
+READ_BATCH = 100
+MOST_SHOWN = 200
+
+
+@dataclass
+class Comparison:
+    """One kind of row, compared. ``theirs`` is unknown where not all records were read."""
+
+    kind: str
+    counts: dict[str, int | None] = field(
+        default_factory=lambda: {"ours": 0, "theirs": None, "linked": 0, "compared": 0, "different": 0, "waiting": 0}
+    )
+    differences: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count."""
+        self.counts[name] = (self.counts.get(name) or 0) + number
+
+
+def report(integration: Integration) -> DriftReport:
+    """Compare and write down the result; what stopped it is part of it. Needs ``tenancy.within`` its company."""
+    made = DriftReport.objects.create(company_id=integration.company_id, integration=integration)
+    try:
+        compared = list(_compared(integration))
+        made.counts = {one.kind: one.counts for one in compared}
+        made.differences = [difference for one in compared for difference in one.differences][:MOST_SHOWN]
+    except IntegrationError as error:
+        made.error = str(error)
+    made.finished_at = timezone.now()
+    made.save()
+    return made
+
+
+def mend(made: DriftReport, user: User) -> int:
+    """Have what differs read and written again; returns how many records are named for it.
+
+    Where the report could not name all of them, everything is read anew.
+    """
+    integration = made.integration
+    state = SyncState.objects.filter(integration=integration, resource_type="crm", is_chosen=True).first()
+    named = {(one["object"], one["external_id"]) for one in made.differences if one["external_id"]}
+    different = sum(counts.get("different") or 0 for counts in made.counts.values())
+    links = RecordLink.objects.filter(integration=integration)
+    with transaction.atomic():
+        is_all_named = different <= len(made.differences) and len(named) <= poked_items.MOST
+        links.filter(pk__among=[one["link"] for one in made.differences if one["link"]]).update(is_due=True)
+        if state:
+            sync_states.poke([state.pk], trigger=SyncRun.Trigger.MANUAL)
+        if state and is_all_named:
+            poked_items.add({state.pk: [f"{object}:{external_id}" for object, external_id in sorted(named)]})
+        elif state:
+            links.filter(state=RecordLink.State.LINKED).update(is_due=True)
+            SyncState.objects.filter(pk=state.pk).update(cursor="", page_cursor="")
+        made.mended_at, made.mended_by = timezone.now(), user
+        made.save(update_fields=["mended_at", "mended_by"])
+    return len(named)
+
+
+def _compared(integration: Integration) -> Iterator[Comparison]:
+    access = grants.fresh(integration.pk)
+    done: set[str] = set()
+    try:
+        for one in _compared_with(integration, access):
+            done.add(one.kind)
+            yield one
+    except TokenRefused:
+        access = grants.fresh(integration.pk, refused=access)
+        yield from (one for one in _compared_with(integration, access) if one.kind not in done)
+
+
+def _compared_with(integration: Integration, access: grants.Access) -> Iterator[Comparison]:
+    published = mapping.published(integration)
+    adapter = connection.adapter(integration)
+    with connection.open(integration, access) as link:
+        for kind in KINDS:
+            object = adapter.objects.get(kind)
+            lines = [line for line in published.lines(kind) if line.crm_object == object and not line.ours.is_volatile]
+            if not lines:
+                continue
+            room = _Room(integration, adapter, link, kind, lines, mapping.context(integration.company))
+            yield _listed(room) if kind in LISTED_KINDS else _linked(room)
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What comparing one kind needs."""
+
+    integration: Integration
+    adapter: CrmAdapter
+    link: Link
+    kind: str
+    lines: Sequence[Line]
+    context: Context
+
+    @property
+    def object(self) -> str:
+        return self.adapter.objects[self.kind]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(line.crm_field for line in self.lines))
+
+    @property
+    def links(self) -> Any:
+        found = RecordLink.objects.filter(integration=self.integration, kind=self.kind, state=RecordLink.State.LINKED)
+        return found.exclude(external_id="")
+
+
+def _listed(room: _Room) -> Comparison:
+    """All records, page by page. Where there are more than the limit, how many is not known."""
+    comparison = _begun(room)
+    seen: set[str] = set()
+    page_name = ""
+    for _ in range(MOST_PAGES):
+        page = room.adapter.listing(room.link, Wanted(room.object, room.fields, page=page_name))
+        records = [record for record in page.records if not record.is_deleted]
+        seen.update(record.external_id for record in records)
+        _compare(room, comparison, records)
+        page_name = page.next_page
+        if not page_name:
+            break
+    if page_name:
+        return comparison
+    comparison.counts["theirs"] = len(seen)
+    missing = room.links.filter(is_due=False, error_cause="")
+    for link_id, external_id in missing.values_list("pk", "external_id").iterator():
+        if external_id not in seen:
+            _tell(room, comparison, link_id, external_id, why="The record is not in the CRM any more.")
+    return comparison
+
+
+def _linked(room: _Room) -> Comparison:
+    """The newest of those that are linked."""
+    comparison = _begun(room)
+    ids = list(room.links.order_by("-created_at").values_list("external_id", flat=True)[:MOST_READ])
+    for start in range(0, len(ids), READ_BATCH):
+        read = room.adapter.read(room.link, Wanted(room.object, room.fields), ids[start : start + READ_BATCH])
+        _compare(room, comparison, [record for record in read.records if not record.is_deleted])
+    return comparison
+
+
+def _begun(room: _Room) -> Comparison:
+    comparison = Comparison(room.kind)
+    table = rows.TABLES[room.kind].objects.all()
+    if room.kind in {"meeting", "email"}:
+        table = table.filter(kind=room.kind)
+    comparison.counts |= {"ours": table.count(), "linked": room.links.count()}
+    return comparison
+
+
+def _compare(room: _Room, comparison: Comparison, records: Sequence[Record]) -> None:
+    """One page: three queries and those of ``rows.values``."""
+    known = {link.external_id: link for link in room.links.filter(external_id__among=[r.external_id for r in records])}
+    ids = [link.row_id for link in known.values() if link.row_id]
+    ours, stamps = rows.values(room.kind, ids), rows.stamps(room.kind, ids)
+    for record in records:
+        link = known.get(record.external_id)
+        if link is None or link.row_id not in ours:
+            continue
+        if link.is_due or link.error_cause or link.looked_at is None or stamps[link.row_id] > link.looked_at:
+            comparison.add("waiting")
+            continue
+        comparison.add("compared")
+        for line in room.lines:
+            _compare_field(room, comparison, link, line, ours[link.row_id].get(line.ours.name), record)
+
+
+def _compare_field(
+    room: _Room, comparison: Comparison, link: RecordLink, line: Line, value: Any, record: Record
+) -> None:
+    ours, theirs = conflicts.held(line, value, room.context), line.normal(record.values.get(line.crm_field))
+    halves = three_way.halves(link.shadow, line.crm_field)
+    decision = three_way.decide(line, ours, theirs, *halves, None, record.modified_at)
+    if decision.action in {"take_theirs", "take_ours"}:
+        winner = "theirs" if decision.action == "take_theirs" else "ours"
+        why = decision.why or ("It changed in the CRM." if winner == "theirs" else "It changed here.")
+        _tell(room, comparison, link.pk, record.external_id, why, line, ours, theirs, winner)
+
+
+def _tell(
+    room: _Room,
+    comparison: Comparison,
+    link_id: uuid.UUID,
+    external_id: str,
+    why: str,
+    line: Line | None = None,
+    ours: Any = None,
+    theirs: Any = None,
+    winner: str = "",
+) -> None:
+    comparison.add("different")
+    if len(comparison.differences) < MOST_SHOWN:
+        comparison.differences.append(
+            {
+                "kind": room.kind,
+                "object": room.object,
+                "link": str(link_id),
+                "external_id": external_id,
+                "lpxgp_field": line.ours.name if line else "",
+                "crm_field": line.crm_field if line else "",
+                "ours": ours,
+                "theirs": theirs,
+                "winner": winner,
+                "why": why,
+            }
+        )

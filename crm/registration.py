@@ -1,0 +1,26 @@
+"""Puts the CRM among the kinds of resource that are kept in step, for the floor below, which has never heard of it."""
+
+from dataclasses import replace
+
+from crm import imported, sync
+from crm.errors import CAUSES
+from integrations import jobs, kinds
+
+KIND = replace(
+    kinds.KINDS["crm"],
+    words={
+        **kinds.KINDS["crm"].words,
+        "kept": "Firms, people and notes stay as they are, here and in the CRM; changes on either side stay there.",
+        "deleted": "What connects our rows with the CRM's records is deleted, with the journal of what was written and "
+        "what gave way. Firms, people and notes stay, here and in the CRM.",
+    },
+    skipped={**kinds.KINDS["crm"].skipped, **{name: cause.title for name, cause in CAUSES.items()}},
+    counts=imported.counts,
+    delete_batch=imported.delete_batch,
+)
+
+
+def register() -> None:
+    """Called once, when all apps are there."""
+    kinds.KINDS["crm"] = KIND
+    jobs.SYNCS["crm"] = sync.run
