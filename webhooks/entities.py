@@ -6,7 +6,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -108,7 +107,7 @@ def secrets() -> list[bytes]:
     for text in settings.ENTITY_WEBHOOK_SECRET.split(","):
         try:
             found.append(base64.b64decode(text.removeprefix("whsec_"), validate=True))
-        except binascii.Error:
+        except ValueError:
             continue
     return [secret for secret in found if secret]
 

@@ -51,7 +51,7 @@ def app(settings: Settings) -> None:
     settings.HUBSPOT_APP_ID = "50780459"
 
 
-def request_of(body: bytes, url: str, at_ms: int = NOW, **headers: str) -> IncomingRequest:
+def request_of(body: bytes, url: str, at_ms: int = NOW, **headers: Any) -> IncomingRequest:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return IncomingRequest("POST", url, names, body, datetime.fromtimestamp(at_ms / 1000, UTC))
 
@@ -144,7 +144,7 @@ def test_only_the_listed_escapes_are_undone() -> None:
 def test_a_time_counts_on_both_sides(skew: int, is_good: bool) -> None:
     at, url = str(NOW + skew), "https://hub.example.com/x"
     headers = {"x_hubspot_signature_v3": sign(b"[]", at, url), "x_hubspot_request_timestamp": at}
-    assert is_taken(request_of(b"[]", url, **headers)) is is_good
+    assert is_taken(request_of(b"[]", url, NOW, **headers)) is is_good
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_what_is_not_read_is_ignored_with_words() -> None:
 
 
 def test_our_own_writes_are_named_and_told_apart() -> None:
-    ours = {"changeSource": "INTEGRATION", "sourceId": "50780459"}
+    ours: dict[str, Any] = {"changeSource": "INTEGRATION", "sourceId": "50780459"}
     said = notice(event(1, **ours), event(2, **ours | {"sourceId": 50780459}), event(3, **ours | {"sourceId": "1"}))
     assert said.items == ("contacts:1", "contacts:2", "contacts:3")
     assert said.detail == "HubSpot told of 3 changes; 2 written by us."
