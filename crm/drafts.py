@@ -4,7 +4,7 @@ A draft is read with its ``changed_at``; who saves says which state he saw, and 
 quicker. Nothing reaches the CRM before ``publish``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -71,8 +71,7 @@ def ensure(integration: Integration) -> None:
 
 def draft(company: Company, provider: str) -> MappingVersion:
     """The draft of this company and CRM; the first one begins as what is published, or as the standard mapping."""
-    found = MappingVersion.unscoped.filter(company=company, crm_provider=provider, state=MappingVersion.State.DRAFT)
-    kept = found.select_related("author").first()
+    kept = find_draft(company, provider)
     if kept is not None:
         return kept
     latest = versions_of(company.pk, provider).first()
@@ -81,7 +80,13 @@ def draft(company: Company, provider: str) -> MappingVersion:
         with transaction.atomic():
             return MappingVersion.unscoped.create(company=company, crm_provider=provider, rows=begun)
     except IntegrityError:
-        return found.get()
+        return MappingVersion.unscoped.get(company=company, crm_provider=provider, state=MappingVersion.State.DRAFT)
+
+
+def find_draft(company: Company, provider: str) -> MappingVersion | None:
+    """The draft, where one was begun."""
+    found = MappingVersion.unscoped.filter(company=company, crm_provider=provider, state=MappingVersion.State.DRAFT)
+    return found.select_related("author").first()
 
 
 def rows_of(version: MappingVersion) -> list[Row]:
@@ -180,15 +185,20 @@ def describe(row: Row) -> str:
     return ", ".join(words)
 
 
-def _parts(was: Row, is_now: Row) -> tuple[tuple[str, str, str], ...]:
-    told: list[tuple[str, Callable[[Row], str]]] = [
-        ("Field of the CRM", lambda row: f"{row.crm_object}.{row.crm_field}"),
-        ("Direction", lambda row: _word(Direction, row.sync_direction)),
-        ("Where both changed", lambda row: _word(ConflictRule, row.conflict_rule)),
-        ("Written", lambda row: _word(WriteMode, row.write_mode)),
-        ("Transform", _transform),
+def words_of(row: Row) -> list[tuple[str, str]]:
+    """The parts of a line, each with what stands there in words."""
+    return [
+        ("Field of the CRM", f"{row.crm_object}.{row.crm_field}"),
+        ("Direction", _word(Direction, row.sync_direction)),
+        ("Where both changed", _word(ConflictRule, row.conflict_rule)),
+        ("Written", _word(WriteMode, row.write_mode)),
+        ("Transform", _transform(row)),
     ]
-    return tuple((name, tell(was), tell(is_now)) for name, tell in told if tell(was) != tell(is_now))
+
+
+def _parts(was: Row, is_now: Row) -> tuple[tuple[str, str, str], ...]:
+    both = zip(words_of(was), words_of(is_now), strict=True)
+    return tuple((name, before, after) for (name, before), (_name, after) in both if before != after)
 
 
 def _transform(row: Row) -> str:

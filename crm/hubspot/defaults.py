@@ -71,3 +71,8 @@ NEW_FIELDS: tuple[NewField, ...] = (
     ),
 )  # fmt: skip
 """What “Create the missing fields” asks for, where it is not there."""
+
+CREATING_NEEDS = (
+    "In HubSpot the link needs the scopes crm.schemas.companies.write and crm.schemas.contacts.write, which were asked "
+    "for when it was made; a super admin can edit properties under Settings, Properties. New ones are visible at once."
+)

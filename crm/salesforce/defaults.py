@@ -71,3 +71,9 @@ NEW_FIELDS: tuple[NewField, ...] = (
     ),
 )  # fmt: skip
 """What “Create the missing fields” asks for, where it is not there."""
+
+CREATING_NEEDS = (
+    "In Salesforce the linked user needs “Customize Application”. A new field is visible to nobody at first: we try to "
+    "show it to the linked user, and where that is not allowed an administrator opens the field in Setup, presses “Set "
+    "Field-Level Security” and makes it visible and editable for that user's profile."
+)
