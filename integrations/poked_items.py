@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Collection, Mapping
-from datetime import datetime
 
 from django.db.models import Count
 from django.utils import timezone
@@ -36,19 +35,3 @@ def add(named: Mapping[uuid.UUID, Collection[str]]) -> None:
     flooded = {pk for pk, count in counted if count > MOST} | (named.keys() - few.keys())
     if flooded:
         PokedItem.unscoped.filter(state__in=flooded).delete()
-
-
-def names(state: SyncState) -> list[str]:
-    """What is to be read again, the longest waiting first."""
-    return list(PokedItem.unscoped.filter(state=state).order_by("at", "name").values_list("name", flat=True))
-
-
-def forget(state: SyncState, names: Collection[str], named_before: datetime | None = None) -> int:
-    """These were read; returns how many were forgotten.
-
-    What was named again after ``named_before``, which is when reading them began, stays.
-    """
-    rows = PokedItem.unscoped.filter(state=state, name__in=list(names))
-    if named_before is not None:
-        rows = rows.filter(at__lt=named_before)
-    return rows.delete()[0]

@@ -10,8 +10,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from integrations import channel_tokens, poked_items
-from integrations.models import Channel, Integration, SyncState
+from integrations import channel_tokens
+from integrations.models import Channel, Integration, PokedItem, SyncState
 from relationships.models import User
 from webhooks import views
 
@@ -83,7 +83,7 @@ def make_crm(user: User, provider: str, account: str, **fields: Any) -> Channel:
 
 def poked(channel: Channel) -> list[str]:
     """What pushes named of what this channel watches, sorted."""
-    return sorted(poked_items.names(SyncState.unscoped.get(pk=channel.sync_state_id)))
+    return sorted(PokedItem.unscoped.filter(state=channel.sync_state_id).values_list("name", flat=True))
 
 
 @pytest.fixture
