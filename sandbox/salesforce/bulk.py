@@ -89,10 +89,10 @@ def delete(ask: Ask) -> Response:
 
 def results(ask: Ask) -> Response:
     """GET jobs/ingest/ID/successfulResults, failedResults or unprocessedrecords."""
-    job, which = ingest_of(ask), ask.args["which"]
-    if which == "successfulResults":
+    job, which = ingest_of(ask), ask.args["which"].lower()
+    if which == "successfulresults":
         content = job.csv_of(job.good, ["sf__Id", "sf__Created", *job.columns])
-    elif which == "failedResults":
+    elif which == "failedresults":
         content = job.csv_of(job.bad, ["sf__Id", "sf__Error", *job.columns])
     elif which == "unprocessedrecords":
         content = job.data if job.state in {"Failed", "Aborted"} else job.csv_of([], job.columns)
