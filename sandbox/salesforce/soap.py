@@ -72,7 +72,7 @@ def written(field: Field, value: Any) -> str:
 def verdict(answer: requests.Response) -> int | str:
     """200 for an acknowledgement as it must be, the status for an error, else that it was none."""
     if answer.status_code != 200:
-        return answer.status_code
+        return answer.status_code if answer.status_code >= 300 else NOT_ACKNOWLEDGED
     is_xml = answer.headers.get("Content-Type", "").partition(";")[0].strip() == "text/xml"
     try:
         root = fromstring(answer.content)
