@@ -12,7 +12,7 @@ from sandbox.hubspot.errors import ApiError
 from sandbox.hubspot.kinds import KINDS, SPELLINGS, Kind
 from sandbox.hubspot.links import LinkType
 from sandbox.hubspot.portals import Portal
-from sandbox.hubspot.records import Record
+from sandbox.hubspot.records import MORE_ADDRESSES, Record, Source
 from sandbox.hubspot.shapes import Shape
 from sandbox.hubspot.state import HubSpot, hubspot_of
 from sandbox.hubspot.writing import Writer
@@ -32,7 +32,12 @@ def kind_of(body: Json, name: str = "type") -> Kind:
 
 
 def writer_of(hubspot: HubSpot, portal: Portal, body: Json) -> Writer:
-    """The person who does it: ``by`` is an owner's address, the first owner unless given."""
+    """Who does it: ``by`` is an owner's address, the first owner unless given; or a ``source`` that is nobody.
+
+    Sources are IMPORT, AUTOMATION_PLATFORM (a workflow), or INTEGRATION with another app's number as ``source_id``.
+    """
+    if body.get("source"):
+        return hubspot.writer(portal, Source(str(body["source"]), str(body.get("source_id") or "")))
     owner = next((one for one in portal.owners if one.email == body.get("by")), portal.owners[0])
     return hubspot.writer(portal, owner.source)
 
@@ -54,10 +59,10 @@ def by_hand(work: Callable[[Writer, Kind, Json], Any]) -> Control:
 
 
 def put_records(writer: Writer, kind: Kind, body: Json) -> Any:
-    """{"portal", "type"?, "records": [{"id"?, "properties", "company"?, "contacts"?}], "by"?, "silent"?}.
+    """{"portal", "type"?, "records", "by"?, "source"?, "source_id"?, "silent"?}.
 
-    One with an id is changed, any other created. ``company`` is the id of a primary company; ``contacts`` and
-    ``companies`` are ids to associate with.
+    ``records`` are {"id"?, "properties", "more_emails"?, "company"?, "contacts"?, "companies"?}. One with an id is
+    changed, any other created. ``company`` is the id of a primary company; the last two are ids to associate with.
     """
     ids = []
     for given in body["records"]:
@@ -67,6 +72,9 @@ def put_records(writer: Writer, kind: Kind, body: Json) -> Any:
             record = writer.create(kind, values)
         else:
             writer.update(kind, record, values)
+        if "more_emails" in given:
+            more = ";".join(str(one).lower() for one in given["more_emails"])
+            writer.set_computed(kind, record, {MORE_ADDRESSES: more})
         associate_all(writer, kind, record, given)
         ids.append(str(record.id))
     return {"ids": ids}

@@ -145,8 +145,8 @@ class Book:
         return shelf.get(self.resolved(int(text)))
 
     def find_by(self, name: str, value: str) -> Record | None:
-        """A live record by a unique property, KeyError for a property that is none."""
-        record_id = self.unique[name].get(value.lower() if name == ADDRESS else value)
+        """A live record by a unique property, in any case; KeyError for a property that is none."""
+        record_id = self.unique[name].get(value.lower())
         return None if record_id is None else self.live[record_id]
 
     def make_unique(self, name: str) -> None:
@@ -154,13 +154,13 @@ class Book:
         index = self.unique.setdefault(name, {})
         for record in self.live.values():
             if value := record.values.get(name):
-                index[value] = record.id
+                index[value.lower()] = record.id
 
     def keys(self, record: Record) -> Iterable[tuple[str, str]]:
-        """The unique values of a record; further addresses count as addresses."""
+        """The unique values of a record in lower case; further addresses count as addresses."""
         for name in self.unique:
             if value := record.values.get(name):
-                yield name, value
+                yield name, value.lower()
             if name == ADDRESS:
                 for address in record.values.get(MORE_ADDRESSES, "").split(";"):
                     if address:

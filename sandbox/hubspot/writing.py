@@ -196,10 +196,11 @@ class Writer:
             value = values.get(name)
             if not value:
                 continue
-            holder = index.get(value) or taken.get((name, value), own_id)
+            key = value.lower()
+            holder = index.get(key) or taken.get((name, key), own_id)
             if holder != own_id:
                 raise taken_already(self.portal.id, kind, name, value, own_id, holder)
-            taken[name, value] = own_id or -1
+            taken[name, key] = own_id or -1
 
     def _linked(self, one: LinkType, start_id: int, end_id: int, *, is_removed: bool) -> None:
         """What follows from an association: computed properties, and events at both ends."""

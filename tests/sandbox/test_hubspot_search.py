@@ -147,6 +147,14 @@ class TestFilters:
         assert search.status(where("firstname", "EQ", "a" * 3000)) == 400
 
 
+def test_unique_properties_in_any_case(app: App, search: Searcher) -> None:
+    app.control("properties", name="lpxgp_sync_id", unique=True)
+    contact = app.put(email="a@x.example", lpxgp_sync_id="Key-A")
+    assert search.ids(where("lpxgp_sync_id", "EQ", "Key-A")) == [contact]
+    assert search.ids(where("lpxgp_sync_id", "IN", values=["key-a", "key-b"])) == [contact]
+    assert search.ids(where("lpxgp_sync_id", "IN", values=["Key-A"])) == []
+
+
 class TestPages:
     def test_two_hundred_at_most_ten_unless_said(self, app: App, search: Searcher) -> None:
         app.control("bulk_records", count=250)

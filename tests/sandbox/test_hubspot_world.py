@@ -72,6 +72,22 @@ class TestRecords:
         contact = app.control("records", records=given, by=second["email"], silent=True)["ids"][0]
         assert app.stored()[contact]["properties"]["hs_object_source_id"] == f"userId:{second['user_id']}"
 
+    def test_by_nobody(self, app: App) -> None:
+        given = [{"properties": {"email": "a@x.example"}}]
+        made = app.control("records", records=given, source="INTEGRATION", source_id="999", silent=True)["ids"][0]
+        values = app.stored()[made]["properties"]
+        assert (values["hs_object_source"], values["hs_object_source_id"]) == ("INTEGRATION", "999")
+
+    def test_with_more_addresses(self, app: App) -> None:
+        given: Json = {"properties": {"email": "a@x.example"}, "more_emails": ["A@Y.example", "a@z.example"]}
+        made = app.control("records", records=[given], silent=True)["ids"][0]
+        assert app.stored()[made]["properties"]["hs_additional_emails"] == "a@y.example;a@z.example"
+        api = app.client().crm.contacts.basic_api
+        assert api.get_by_id("a@y.example", id_property="email").id == made
+        changed = api.update(made, {"properties": {"email": "a@z.example"}})
+        assert changed.properties["email"] == "a@z.example"
+        assert app.stored()[made]["properties"]["hs_additional_emails"] == "a@y.example"
+
     def test_the_clock_moves_stamps(self, app: App) -> None:
         app.scene.post("clock", set="2030-01-01T00:00:00Z")
         contact = app.put(email="a@x.example")
