@@ -12,7 +12,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.utils import timezone
 
-from crm import connection, incoming, mending, policy
+from crm import connection, edited, incoming, mending, policy
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
 from crm.mapping import Mapping, context
@@ -39,6 +39,7 @@ def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
     kinds = [kind for kind in KINDS if _is_read(intake, kind)]
     _forget_others(intake, kinds)
     for kind in kinds:
+        edited.name(intake, kind)
         _read_named(intake, link, kind)
         _read_pages(intake, link, kind)
     if intake.linked or held.run.kind != SyncRun.Kind.CHANGES:

@@ -133,7 +133,6 @@ def _link(page: Page, stranger: Stranger, match: Match, claims: _Claims) -> Comp
     for rival in match.rivals:
         reason = "One record of the CRM fits both."
         page.book.proposals.append(twins.Proposal(page.kind, reason, ours=(match.row_id, rival)))
-    page.report(stranger.record.external_id, stranger.problems)
     return Compared(link, stranger.record, is_new=True)
 
 
@@ -156,20 +155,23 @@ def _make(page: Page, wanted: Sequence[Stranger]) -> list[Compared]:
         page.skipped["not_taken"] += len(wanted)
         return []
     linked = []
+    coming = _coming(page)
     for stranger, made in zip(wanted, rows.create(page.kind, [_row(page, each) for each in wanted]), strict=True):
-        page.report(stranger.record.external_id, [*stranger.problems, *made.problems])
+        problems = [one for one in stranger.problems if one.field in coming]
         if made.id is None:
+            page.report(stranger.record.external_id, problems or made.problems)
             continue
         link = _new(page, stranger, made.id)
         link.related, (_, is_waiting) = links.related_of(stranger.record), page.behind(stranger.record)
         link.reason = WAITS if is_waiting and page.kind != "organization" else ""
-        linked.append(Compared(link, stranger.record, is_new=True, is_made=True))
+        problems += made.problems
+        linked.append(Compared(link, stranger.record, is_new=True, is_made=True, problems=problems))
     return linked
 
 
 def _row(page: Page, stranger: Stranger) -> rows.New:
     """What a new row begins with: the fields that come in, further addresses, and what it belongs to."""
-    coming = {line.ours.name for line in page.lines if line.is_in}
+    coming = _coming(page)
     values = {name: value for name, value in stranger.values.items() if name in coming}
     others, _ = page.behind(stranger.record)
     if page.kind == "person":
@@ -178,3 +180,8 @@ def _row(page: Page, stranger: Stranger) -> rows.New:
     elif page.kind == "note":
         values[rows.PEOPLE] = page.people_of(others)
     return rows.New(values)
+
+
+def _coming(page: Page) -> set[str]:
+    """The fields of ours that come from the CRM."""
+    return {line.ours.name for line in page.lines if line.is_in}

@@ -6,9 +6,15 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from crm.models import Twin
-from integrations.models import Integration
+from django.db import transaction
+from django.utils import timezone
+
+from crm import merging
+from crm.models import RecordLink, Twin
+from integrations.errors import Unusable
+from integrations.models import Integration, PokedItem, SyncState
 from relationships import bulk
+from relationships.models import User
 
 
 @dataclass(frozen=True)
@@ -52,3 +58,57 @@ def dismissed(integration: Integration, proposals: Iterable[Proposal]) -> set[st
         return set()
     rows = Twin.objects.filter(integration=integration, digest__among=digests, state=Twin.State.DISMISSED)
     return set(rows.values_list("digest", flat=True))
+
+
+def merge(twin: Twin, user: User) -> None:
+    """Make our rows of this proposal one, the oldest, with all that belonged to the others.
+
+    Needs ``tenancy.within`` its company. Raises Unusable, with words, where there are no two rows of ours left.
+    """
+    with transaction.atomic():
+        _take(twin)
+        left = merging.unite(twin.kind, [uuid.UUID(pk) for pk in twin.ours])
+        if left is None:
+            raise Unusable("There are no two rows here any more. Two records of the CRM are merged there, not here.")
+        pairs = [(link.integration, other) for link, other in left]
+        for integration, (kept, other) in pairs:
+            reason = "Their rows were merged here; in the CRM they are still two."
+            propose(integration, [Proposal(twin.kind, reason, theirs=(kept, other))])
+        _decide(twin, Twin.State.MERGED, user)
+
+
+def dismiss(twin: Twin, user: User) -> None:
+    """They are not the same. Records that waited for this are read again, and become rows of their own.
+
+    Needs ``tenancy.within`` its company. Raises Unusable where it was decided before.
+    """
+    with transaction.atomic():
+        _take(twin)
+        waiting = RecordLink.objects.filter(
+            integration=twin.integration_id,
+            kind=twin.kind,
+            external_id__among=twin.theirs,
+            state=RecordLink.State.IGNORED,
+            row_id=None,
+        )
+        state = SyncState.objects.filter(integration=twin.integration_id, is_chosen=True).first()
+        named = [
+            {"company": twin.company_id, "state": state.pk, "name": f"{link.crm_object}:{link.external_id}"}
+            for link in waiting
+            if state
+        ]
+        bulk.upsert(PokedItem, named, unique=["state", "name"])
+        waiting.delete()
+        _decide(twin, Twin.State.DISMISSED, user)
+
+
+def _take(twin: Twin) -> None:
+    """Raises Unusable where somebody else was faster."""
+    state = Twin.objects.select_for_update(of=("self",)).values_list("state", flat=True).get(pk=twin.pk)
+    if state != Twin.State.OPEN:
+        raise Unusable("This was decided already.")
+
+
+def _decide(twin: Twin, state: str, user: User) -> None:
+    twin.state, twin.decided_at, twin.decided_by = state, timezone.now(), user
+    twin.save(update_fields=["state", "decided_at", "decided_by"])

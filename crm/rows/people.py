@@ -81,7 +81,9 @@ def _checked(
     for pk, given in wanted.items():
         columns = {column: before[pk][column] for column in _ALL}
         told = {column: (name, given[name]) for name, column in COLUMNS.items() if name in given}
-        if (name := _full_name(given, columns["display_name"])) is not None:
+        name = _full_name(given, columns["display_name"])
+        # A new row may still be called by its address.
+        if name is not None and (name or columns["display_name"]):
             told["display_name"] = (NAME, name)
         for column, (name, value) in told.items():
             value, found = checked(Person, column, value, name)

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from crm.catalogue import OURS
 from crm.shapes import Ours
 
 Values = dict[str, Any]
@@ -50,4 +51,4 @@ def checked(model: type[models.Model], column: str, value: Ours, name: str) -> t
     try:
         return column_field.clean("" if value is None else value, None), []
     except ValidationError as error:
-        return None, [Problem(name, " ".join(error.messages))]
+        return None, [Problem(name, f"{OURS[name].label}: {' '.join(error.messages)}")]
