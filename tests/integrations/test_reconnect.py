@@ -132,7 +132,7 @@ def test_a_late_end_of_an_old_grant_leaves_the_new_one(
     disconnect(as_alice, integration)
     revoked = []
 
-    def slow(http: object, token: str) -> None:
+    def slow(config: object, http: object, token: str, details: object) -> None:
         revoked.append(token)
         Integration.unscoped.filter(pk=integration.pk).update(encrypted_tokens=b"new", version=integration.version + 5)
 

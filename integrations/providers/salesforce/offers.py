@@ -30,12 +30,11 @@ CRM = Service(
     never_reads=("Opportunities, cases, files, e-mails and all other objects",),
     webhook_type="crm-contact",
     push_steps=(
-        "In Salesforce's Setup open Flows, and make a record-triggered flow on Contact: when a record is created or "
-        "updated, after it is saved.",
-        "In Setup open Outbound Messages, New, object Contact, and paste the address above as its endpoint.",
-        "Leave “Send Session ID” off: we need no session of yours. Choose the field Id alone.",
-        "Add the outbound message to the flow as its action, and activate the flow.",
-        "Do the same for Account, with the same address.",
+        "In Salesforce's Setup open Outbound Messages and make a new one for Contact, with the address above as its "
+        "endpoint. Leave “Send Session ID” off: we need no session of yours. Choose the field Id alone.",
+        "In Setup open Flows and make a record-triggered flow on Contact that runs after a record is created or "
+        "updated. Its one action is the outbound message. Activate it.",
+        "Do both for Account too, with the same address.",
     ),
     provider_page="https://help.salesforce.com/s/articleView?id=sf.remoteaccess_revoke_token.htm",
     questions=(

@@ -43,7 +43,8 @@ def test_what_was_left_out_is_said_and_can_be_granted(hubspot: Crm, alice: User,
     hubspot.follow(as_alice, "1001")
     page = as_alice.get("/settings/integrations/").content.decode()
 
-    assert "Not granted: Create our properties of companies" in page
+    assert "Not granted: Create our properties of contacts" in page
+    assert page.count("Grant them") == 1
     hubspot.follow(as_alice, "1001", scopes=offers.OPTIONAL)
     assert "Not granted" not in as_alice.get("/settings/integrations/").content.decode()
     assert set(offers.OPTIONAL) <= set(Integration.unscoped.get().scopes)
