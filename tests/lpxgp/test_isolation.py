@@ -96,6 +96,14 @@ def saved_mail(alice: User) -> dict[str, Any]:
     return {"pk": saved.pk}
 
 
+def company_wide(alice: User) -> dict[str, Any]:
+    """Her company's CRM, of which she is an admin."""
+    User.objects.filter(pk=alice.pk).update(is_company_admin=True)
+    found = integration(alice, "crm", "crm")
+    Integration.unscoped.filter(pk=found["pk"]).update(user=None, provider="salesforce")
+    return found
+
+
 ROWS: dict[str, Row] = {
     "integrations:card": integration,
     "integrations:choose": integration,
@@ -103,6 +111,7 @@ ROWS: dict[str, Row] = {
     "integrations:history": integration,
     "integrations:message": mail,
     "integrations:pause": integration,
+    "integrations:pushes": company_wide,
     "integrations:resume": integration,
     "integrations:save_mail": mail,
     "integrations:saved_mail": saved_mail,
