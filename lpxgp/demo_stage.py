@@ -29,10 +29,17 @@ ORIGINS = {
     "https://gmail.googleapis.com": "google-gmail",
     "https://login.microsoftonline.com": "microsoft-login",
     "https://graph.microsoft.com": "microsoft-graph",
+    "https://login.salesforce.com": "salesforce/login.salesforce.com",
+    "https://test.salesforce.com": "salesforce/test.salesforce.com",
+    "https://*.my.salesforce.com": "salesforce/{host}",
+    "https://app.hubspot.com": "hubspot-app",
+    "https://api.hubapi.com": "hubspot-api",
 }
 BAD = re.compile(r'"level": "(warning|error|critical)"|"Failed |Traceback|Error')
 TOPIC = "projects/lpxgp-demo/topics/gmail"
 PUSH_ACCOUNT = "push@lpxgp-demo.iam.gserviceaccount.com"
+SALESFORCE_PUSH_SECRET = "demo-secret-of-the-apex-call-out"  # noqa: S105 known to everybody, as the log-ins are
+CORE_SECRET = "whsec_ZGVtby1zZWNyZXQtb2YtdGhlLWNvcmUtb2YtbHB4Z3A="  # noqa: S105
 POLL = 0.1
 STOP_WITHIN = 25.0
 
@@ -69,6 +76,13 @@ def enter(command: str, folder: Path, web_port: int, sandbox_port: int) -> None:
         "MICROSOFT_CLIENT_SECRET": "demo-secret",
         "MICROSOFT_SIGNIN_CLIENT_ID": "demo-sign-in",
         "MICROSOFT_SIGNIN_CLIENT_SECRET": "demo-secret",
+        "SALESFORCE_CLIENT_ID": "demo",
+        "SALESFORCE_CLIENT_SECRET": "demo-secret",
+        "SALESFORCE_WEBHOOK_SECRET": SALESFORCE_PUSH_SECRET,
+        "HUBSPOT_CLIENT_ID": "demo",
+        "HUBSPOT_CLIENT_SECRET": "demo-secret",
+        "HUBSPOT_APP_ID": "4711",
+        "ENTITY_WEBHOOK_SECRET": CORE_SECRET,
         FOLDER: str(folder),
         SANDBOX: sandbox,
     }

@@ -183,6 +183,8 @@ def _organizations(world: World) -> None:
         organization = Organization(
             pk=world.key(f"organization {domain}"), company=world.company, name=name, city=city, country=country
         )
+        if domain in demo_names.NOT_LPS:
+            organization.kind = Organization.Kind.OTHER
         world.organizations.append(organization)
         world.kinds[organization.pk] = kind
         world.domains.append(

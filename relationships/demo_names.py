@@ -84,6 +84,9 @@ FIRMS = {
     "fund of funds": FUNDS_OF_FUNDS,
 }
 
+# It places the funds of others.
+NOT_LPS = frozenset({"pampas-cs"})
+
 # Given names, then family names.
 NAMES = {
     "dach": (

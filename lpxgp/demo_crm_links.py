@@ -1,0 +1,81 @@
+"""The demo's two companies with a CRM: Northlight has Salesforce, Harbourview HubSpot. Linked as their admins would."""
+
+from dataclasses import dataclass
+
+from integrations.models import Integration, SyncRun
+from lpxgp import demo_crm, demo_crm_worlds
+from lpxgp.demo_browser import Browser, form_to, form_with
+from lpxgp.demo_crm_worlds import ORG, PORTAL
+from lpxgp.demo_stage import Stage, Stuck
+from relationships import demo as seed
+from relationships import tenancy
+from relationships.models import Company, User
+
+SETTINGS = "/settings/integrations/"
+SALESFORCE, HUBSPOT = "salesforce", "hubspot"
+
+
+@dataclass(frozen=True)
+class CrmLink:
+    """A company, its admin, and the CRM that he links. ``account`` is what he chooses on the consent page."""
+
+    company: Company
+    admin: User
+    provider: str
+    account: str
+
+    @property
+    def integration(self) -> Integration:
+        """Raises Integration.DoesNotExist before it is linked."""
+        return Integration.unscoped.get(company=self.company, provider=self.provider, integration_type="crm")
+
+    @property
+    def is_linked(self) -> bool:
+        found = Integration.unscoped.filter(company=self.company, provider=self.provider, integration_type="crm")
+        return found.exists()
+
+
+def load(stage: Stage) -> tuple[CrmLink, CrmLink]:
+    """Fill the pretend CRMs of both companies, where they are empty."""
+    northlight, harbourview = (Company.objects.get(name=name) for name in (seed.COMPANY, seed.SECOND_COMPANY))
+    ours = CrmLink(northlight, _admin(northlight), SALESFORCE, _admin(northlight).email)
+    theirs = CrmLink(harbourview, _admin(harbourview), HUBSPOT, str(PORTAL))
+    for link in (ours, theirs):
+        with tenancy.within(link.company.pk):
+            story = demo_crm.story()
+        if link.provider == SALESFORCE:
+            demo_crm_worlds.fill_salesforce(stage, link.company.name, link.account, link.admin.name, story)
+        else:
+            owners = [user.email for user in link.company.users.order_by("-is_company_admin", "email")]
+            domain = seed.domain_of(link.company.name)
+            demo_crm_worlds.fill_hubspot(stage, link.company.name, domain, owners, story)
+    return ours, theirs
+
+
+def connect(stage: Stage, browser: Browser, link: CrmLink) -> None:
+    """From the settings over the consent page and back, as the admin would. Raises Stuck."""
+    start = browser.get(f"{stage.web}/oauth/start/{link.provider}/crm")
+    # Only Salesforce asks where one logs in.
+    where = {"login_host": "my-domain", "login_host_typed": ORG} if link.provider == SALESFORCE else {}
+    consent = browser.submit(start, form_to(start, ""), **where)
+    form = form_with(consent, "decision", "allow")
+    back = browser.submit(consent, form, account=link.account, decision="allow")
+    if back.status != 200 or SETTINGS not in back.url:
+        raise Stuck(f"Linking ended at {back.url} ({back.status}): {' '.join(back.text.split())[:600]}")
+
+
+def announce(stage: Stage, browser: Browser, link: CrmLink) -> None:
+    """Have the CRM tell us of changes. ``browser`` is the admin's."""
+    if link.provider == SALESFORCE:
+        demo_crm_worlds.announce_salesforce(stage, browser, f"{stage.web}{SETTINGS}{link.integration.pk}/pushes/")
+    else:
+        demo_crm_worlds.announce_hubspot(stage)
+
+
+def is_synced(link: CrmLink) -> bool:
+    """Whether both sides were brought up to date once."""
+    return SyncRun.unscoped.filter(state__integration=link.integration, outcome=SyncRun.Outcome.DONE).exists()
+
+
+def _admin(company: Company) -> User:
+    return company.users.get(is_company_admin=True)
