@@ -63,7 +63,9 @@ def compare(page: Page, item: Compared, ours: rows.Values, stamp: datetime) -> N
         if part.decision.conflict and part.line.ours.name not in {problem.field for problem in item.problems}:
             _lose(item, part, ours)
     _belong(page, item, ours)
-    item.changes = {name: value for name, value in item.changes.items() if _differs(ours, name, value)}
+    changed = {name for name, value in item.changes.items() if _differs(ours, name, value)}
+    changed |= {name for whole in WHOLES if whole & changed for name in whole}
+    item.changes = {name: value for name, value in item.changes.items() if name in changed}
 
 
 def remember(page: Page, item: Compared, after: rows.Values, wrong: set[str]) -> None:

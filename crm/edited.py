@@ -25,6 +25,10 @@ def name(intake: Intake, kind: str) -> None:
     crm_object = intake.adapter.objects[kind]
     for links in _changed(intake, kind) if guarded else ():
         ours = rows.values(kind, [link.row_id for link in links if link.row_id])
+        edited = [
+            link for link in links if link.row_id in ours and _is_edited(link, ours[link.row_id], guarded, intake)
+        ]
+        RecordLink.objects.filter(pk__among=[link.pk for link in edited]).update(is_due=True)
         named = [
             {
                 "company": link.company_id,
@@ -32,8 +36,7 @@ def name(intake: Intake, kind: str) -> None:
                 "name": f"{crm_object}:{link.external_id}",
                 "at": timezone.now(),
             }
-            for link in links
-            if link.row_id in ours and _is_edited(link, ours[link.row_id], guarded, intake)
+            for link in edited
         ]
         bulk.upsert(PokedItem, named, unique=["state", "name"])
 

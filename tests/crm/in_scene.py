@@ -52,10 +52,13 @@ class In:
 
     def pull(self) -> SyncRun:
         """Pull once."""
-        held = self.held()
+        return self.pull_with(self.held())
+
+    def pull_with(self, held: runs.Held) -> SyncRun:
+        """Pull once, with this hold."""
+        self.past.append(held.run)
         with connection.open(self.integration, held.access) as link:
             pull.pull(held, link, mapping.published(self.integration))
-        self.past.append(held.run)
         return held.run
 
     def poke(self, object: str, external_id: str, at: timedelta = timedelta(0)) -> None:

@@ -1,0 +1,130 @@
+"""What is deleted, merged or restored in the CRM is followed, and costs nothing here."""
+
+from crm.contract import Related
+from crm.models import RecordLink, Twin
+from integrations import runs
+from relationships.models import Person
+from tests.crm.in_scene import In
+
+
+def contact(coming: In, name: str) -> str:
+    return coming.crm.create("Contact", LastName=name, Email=f"{name.lower()}@alder.example")
+
+
+def test_a_deletion_deletes_nothing_here(coming: In) -> None:
+    lena = contact(coming, "Lena")
+    coming.pull()
+    coming.crm.delete("Contact", lena)
+    run = coming.pull()
+    link = coming.link_of(lena)
+    assert (Person.objects.count(), link.state, run.deleted) == (1, "deleted", 1)
+    assert "Nothing was deleted here" in link.reason
+    assert coming.pull().deleted == 0, "it is counted once"
+
+
+def test_what_is_restored_is_linked_again(coming: In) -> None:
+    lena = contact(coming, "Lena")
+    coming.pull()
+    coming.crm.delete("Contact", lena)
+    coming.pull()
+    coming.crm.undelete("Contact", lena)
+    coming.crm.put("Contact", lena, Title="CIO")
+    coming.pull()
+    link = coming.link_of(lena)
+    assert (link.state, link.reason, link.deleted_at) == ("linked", "", None)
+    assert Person.objects.get().title == "CIO"
+
+
+def test_a_deleted_record_whose_link_is_to_be_forgotten_is_forgotten(coming: In) -> None:
+    coming.allow(on_delete="unlink")
+    lena = contact(coming, "Lena")
+    coming.pull()
+    coming.crm.delete("Contact", lena)
+    coming.pull()
+    link = RecordLink.objects.get()
+    assert (link.state, link.external_id, link.shadow) == ("ignored", "", {})
+    again = contact(coming, "Lena")
+    coming.pull()
+    assert (Person.objects.count(), coming.link_of(again).state) == (1, "linked")
+
+
+def test_another_record_of_a_deleted_one_is_linked_instead(coming: In) -> None:
+    lena = contact(coming, "Lena")
+    coming.pull()
+    coming.crm.delete("Contact", lena)
+    coming.pull()
+    again = contact(coming, "Lena")
+    coming.pull()
+    assert (Person.objects.count(), coming.link_of(again).state, coming.twins()) == (1, "linked", [])
+
+
+def test_a_merge_with_a_stranger_moves_the_link(coming: In) -> None:
+    lena = contact(coming, "Lena")
+    coming.pull()
+    other = coming.crm.create("Contact", LastName="Alder", Title="CIO")
+    coming.crm.merge("Contact", other, lena)
+    coming.pull()
+    link = coming.link_of(other)
+    assert (link.state, Person.objects.count(), Person.objects.get().title) == ("linked", 1, "CIO")
+    assert "merged" in link.reason
+
+
+def test_two_of_ours_become_twins_when_theirs_are_merged(coming: In) -> None:
+    for is_new in (False, True):
+        coming.crm.merges_to_new = is_new
+        first, second = contact(coming, f"Lena{is_new}"), contact(coming, f"Max{is_new}")
+        coming.pull()
+        old, new = coming.row(first), coming.row(second)
+        winner = coming.crm.merge("Contact", second, first)
+        for _ in range(3):
+            coming.pull()
+        assert coming.link_of(winner).row_id == old.pk, "the older link is the winner's"
+        (twin,) = coming.twins()
+        assert set(twin.ours) == {str(old.pk), str(new.pk)}
+        assert RecordLink.objects.get(row_id=new.pk).state == RecordLink.State.IGNORED
+        assert Person.objects.filter(pk__in=[old.pk, new.pk]).count() == 2
+        Twin.objects.all().delete()
+
+
+def test_records_that_looked_like_one_are_settled_by_their_merge(coming: In) -> None:
+    first = contact(coming, "Lena")
+    second = contact(coming, "Lena")
+    coming.pull()
+    coming.crm.merge("Contact", second, first)
+    coming.pull()
+    assert (coming.link_of(second).state, Person.objects.count()) == ("linked", 1)
+    assert [twin.state for twin in coming.twins()] == [Twin.State.MERGED]
+
+
+def test_people_follow_their_firms_merge(coming: In) -> None:
+    one, two = coming.crm.create("Account", Name="One"), coming.crm.create("Account", Name="Two")
+    lena = coming.crm.create("Contact", LastName="Lena", related=[Related("organization", one)])
+    coming.pull()
+    firm = coming.row(one)
+    coming.crm.merge("Account", two, one)
+    coming.pull()
+    coming.crm.put("Contact", lena, Title="CIO")
+    coming.pull()
+    assert coming.link_of(two).row_id == firm.pk
+    assert coming.row(lena).organization == firm
+
+
+def test_a_full_round_finds_what_was_deleted_meanwhile(coming: In) -> None:
+    lena, max_, tom = contact(coming, "Lena"), contact(coming, "Max"), contact(coming, "Tom")
+    coming.pull()
+    coming.crm.delete("Contact", lena)
+    del coming.crm.rows["Contact", max_]
+    held = coming.held()
+    runs.start_over(held, "The cursor was lost.")
+    coming.pull()
+    states = [coming.link_of(name).state for name in (lena, max_, tom)]
+    assert states == ["deleted", "deleted", "linked"]
+
+
+def test_a_record_a_push_named_that_is_gone_for_good(coming: In) -> None:
+    lena = contact(coming, "Lena")
+    coming.pull()
+    del coming.crm.rows["Contact", lena]
+    coming.poke("Contact", lena)
+    coming.pull()
+    assert coming.link_of(lena).state == "deleted"
