@@ -132,7 +132,7 @@ def each(ask: Ask, save: Save, failed: Result | None = None) -> Response:
     if not isinstance(records, list):
         raise bad_json("The request must have a list of records")
     check_size(len(records), MOST_RECORDS)
-    kinds = [str(one.get("attributes", {}).get("type")) for one in records if isinstance(one, dict)]
+    kinds = [type_of(one) for one in records]
     if len(list(groupby(kinds))) > MOST_CHUNKS:
         message = f"Cannot have more than {MOST_CHUNKS} chunks of records of one type: sort the records by type"
         raise ApiError("LIMIT_EXCEEDED", message)
@@ -145,7 +145,7 @@ def saved(
     """The result of each record. With all or none, one that fails takes the others with it."""
     results: list[Result] = []
     with org.all_or_nothing():
-        told = len(org.changes)
+        mark = org.mark()
         for record in records:
             try:
                 with org.all_or_nothing():
@@ -153,7 +153,7 @@ def saved(
             except ApiError as error:
                 results.append({"success": False, "errors": [error.item()], **(failed or {})})
         if is_all_or_none and not all(one["success"] for one in results):
-            org.roll_back(told)
+            org.roll_back(mark)
             return [rolled_back(one, failed) for one in results]
     return results
 
@@ -161,6 +161,12 @@ def saved(
 def rolled_back(result: Result, failed: Result | None) -> Result:
     """What was saved is not, and says why."""
     return {"success": False, "errors": [ROLLED_BACK.item()], **(failed or {})} if result["success"] else result
+
+
+def type_of(record: Any) -> str:
+    """The type a record says; empty if it says none."""
+    attributes = record.get("attributes") if isinstance(record, dict) else None
+    return str(attributes.get("type")) if isinstance(attributes, dict) else ""
 
 
 def typed(ask: Ask, record: Any) -> tuple[Table, dict[str, Any]]:

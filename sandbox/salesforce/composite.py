@@ -57,11 +57,11 @@ def replies(ask: Ask, parts: list[Any], *, is_all_or_none: bool) -> list[Reply]:
     held, ask.org.held = ask.org.held, True
     try:
         with ask.org.all_or_nothing():
-            told = len(ask.org.changes)
+            mark = ask.org.mark()
             for part in parts:
                 found.append(one_reply(ask, part, known))
             if is_all_or_none and any(reply["httpStatusCode"] >= 300 for reply in found):
-                ask.org.roll_back(told)
+                ask.org.roll_back(mark)
                 return [halted(reply) for reply in found]
     finally:
         ask.org.held = held

@@ -60,12 +60,13 @@ class Locks:
 
 @dataclass
 class Late:
-    """A saved row on its way into queries; ``at`` is when it commits."""
+    """A saved row on its way into queries; ``at`` is when it commits, ``before`` what waited in its place."""
 
     at: float
     name: str
     number: int
     change: Change | None = None
+    before: Row | None = None
 
 
 class Org:
@@ -201,9 +202,10 @@ class Org:
             raise ValueError(f"no table for {row['Id']}")
         change = Change(table.kind.name, row["Id"], event) if event else None
         if self.lag_seconds:
+            before = table.pending.get(number)
             table.pending[number] = row
             at = self.clock.now().timestamp() + self.lag_seconds
-            self.late.append(Late(at, table.kind.name, number, change))
+            self.late.append(Late(at, table.kind.name, number, change, before))
             return
         table.put(row, self.undo)
         if change:
@@ -233,24 +235,34 @@ class Org:
     def all_or_nothing(self) -> Iterator[None]:
         """What is saved inside is undone by an exception, or by ``roll_back``."""
         outer, self.undo = self.undo, []
-        told = len(self.changes)
+        mark = self.mark()
         try:
             yield
         except Exception:
             # Whatever went wrong: half of a transaction must not stay. It is raised on.
-            self.roll_back(told)
+            self.roll_back(mark)
             raise
         finally:
             if outer is not None:
                 outer.extend(self.undo)
             self.undo = outer
 
-    def roll_back(self, told: int) -> None:
-        """Undo what was saved inside ``all_or_nothing``; ``told`` is how many changes there were before."""
+    def mark(self) -> tuple[int, int]:
+        """Where ``roll_back`` goes back to: how many changes are to be told, and how many rows wait."""
+        return len(self.changes), len(self.late)
+
+    def roll_back(self, mark: tuple[int, int]) -> None:
+        """Undo what was saved inside ``all_or_nothing`` since a mark that was set there."""
         undone, self.undo = self.undo or [], []
         for table, number, row in reversed(undone):
             table.restore(number, row)
-        del self.changes[told:]
+        for one in reversed(self.late[mark[1] :]):
+            pending = self.tables[one.name].pending
+            pending.pop(one.number, None)
+            if one.before is not None:
+                pending[one.number] = one.before
+        del self.changes[mark[0] :]
+        del self.late[mark[1] :]
 
     def dump(self) -> dict[str, Any]:
         """All of it as JSON."""

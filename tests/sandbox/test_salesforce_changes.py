@@ -1,9 +1,9 @@
 """How changes are found: stamps, deletions, merges, and what commits late."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from simple_salesforce.api import Salesforce
 
 from tests.sandbox.person import Scene
 from tests.sandbox.salesforce import BEN, Lab, acme, refusal
@@ -19,7 +19,7 @@ def lab(scene: Scene) -> Lab:
 
 
 @pytest.fixture
-def client(lab: Lab) -> Salesforce:
+def client(lab: Lab) -> Any:
     return lab.client()
 
 
@@ -27,11 +27,11 @@ def later(lab: Lab, seconds: float = 60) -> None:
     lab.scene.post("clock", advance_seconds=seconds)
 
 
-def found(client: Salesforce, query: str, *, is_all: bool = False) -> list[str]:
+def found(client: Any, query: str, *, is_all: bool = False) -> list[str]:
     return [one["Id"] for one in client.query(query, include_deleted=is_all)["records"]]
 
 
-def test_deleted_records_are_seen_by_query_all(lab: Lab, client: Salesforce) -> None:
+def test_deleted_records_are_seen_by_query_all(lab: Lab, client: Any) -> None:
     kept, gone = lab.create("Account", {"Name": "A"}, {"Name": "B"})
     client.Account.delete(gone)
     assert found(client, "SELECT Id FROM Account") == [kept]
@@ -43,7 +43,7 @@ def test_deleted_records_are_seen_by_query_all(lab: Lab, client: Salesforce) -> 
     assert found(fresh, "SELECT Id FROM Account WHERE IsDeleted = true", is_all=True) == []
 
 
-def test_the_log_of_deletions(lab: Lab, client: Salesforce) -> None:
+def test_the_log_of_deletions(lab: Lab, client: Any) -> None:
     (gone,) = lab.create("Contact", {"LastName": "A"})
     client.Contact.delete(gone)
     later(lab, 3_600)
@@ -58,13 +58,13 @@ def test_the_log_of_deletions(lab: Lab, client: Salesforce) -> None:
         client.Contact.deleted(BEFORE, AFTER)
 
 
-def test_the_log_reaches_back_15_days_and_a_span_is_a_minute_long(client: Salesforce) -> None:
+def test_the_log_reaches_back_15_days_and_a_span_is_a_minute_long(client: Any) -> None:
     for start in (datetime(2027, 2, 20, tzinfo=UTC), AFTER):
         with refusal(400, "INVALID_REPLICATION_DATE"):
             client.Contact.deleted(start, AFTER)
 
 
-def test_updated_goes_by_the_system_stamp(lab: Lab, client: Salesforce) -> None:
+def test_updated_goes_by_the_system_stamp(lab: Lab, client: Any) -> None:
     old, new = lab.create("Contact", {"LastName": "A"}, {"LastName": "B"})
     later(lab, 7_000)
     lab.order("records/update", id=new, fields={"Title": "CIO"}, by="system")
@@ -75,7 +75,7 @@ def test_updated_goes_by_the_system_stamp(lab: Lab, client: Salesforce) -> None:
     assert old not in client.Contact.updated(start, end)["ids"]
 
 
-def test_automation_moves_the_system_stamp_alone(lab: Lab, client: Salesforce) -> None:
+def test_automation_moves_the_system_stamp_alone(lab: Lab, client: Any) -> None:
     (record,) = lab.create("Account", {"Name": "A"}, by=BEN)
     before = client.Account.get(record)
     later(lab)
@@ -86,7 +86,7 @@ def test_automation_moves_the_system_stamp_alone(lab: Lab, client: Salesforce) -
     assert after["LastModifiedById"] == lab.org["users"][BEN]
 
 
-def test_a_merge(lab: Lab, client: Salesforce) -> None:
+def test_a_merge(lab: Lab, client: Any) -> None:
     winner, loser = lab.create("Account", {"Name": "A"}, {"Name": "B"})
     (child,) = lab.create("Contact", {"LastName": "Ash", "AccountId": loser})
     before = client.Contact.get(child)
@@ -104,7 +104,7 @@ def test_a_merge(lab: Lab, client: Salesforce) -> None:
         client.Account.update(loser, {"Name": "C"})
 
 
-def test_what_hangs_on_a_record_goes_and_comes_with_it(lab: Lab, client: Salesforce) -> None:
+def test_what_hangs_on_a_record_goes_and_comes_with_it(lab: Lab, client: Any) -> None:
     (account,) = lab.create("Account", {"Name": "A"})
     contact, other = lab.create(
         "Contact", {"LastName": "A", "AccountId": account}, {"LastName": "B", "AccountId": account}
@@ -122,7 +122,7 @@ def test_what_hangs_on_a_record_goes_and_comes_with_it(lab: Lab, client: Salesfo
     assert found(client, "SELECT Id FROM Task") == [task]
 
 
-def test_what_commits_late_appears_behind_the_cursor(lab: Lab, client: Salesforce) -> None:
+def test_what_commits_late_appears_behind_the_cursor(lab: Lab, client: Any) -> None:
     (known,) = lab.create("Account", {"Name": "A"})
     lab.order("commit_lag", seconds=90)
     (late,) = lab.create("Account", {"Name": "B"})
@@ -144,7 +144,20 @@ def test_what_commits_late_appears_behind_the_cursor(lab: Lab, client: Salesforc
     assert seen[known]["Name"] == "C"
 
 
-def test_everything_waiting_commits_by_order(lab: Lab, client: Salesforce) -> None:
+def test_what_is_rolled_back_never_commits(lab: Lab, client: Any) -> None:
+    (known,) = lab.create("Account", {"Name": "A"})
+    lab.order("commit_lag", seconds=60)
+    good = {"attributes": {"type": "Account"}, "id": known, "Name": "B"}
+    bad = {"attributes": {"type": "Account"}, "id": known, "Name": ""}
+    for records in ([good], [{**good, "Name": "C"}, bad]):
+        body = {"records": records, "allOrNone": True}
+        client.restful("composite/sobjects", method="PATCH", json=body)
+    assert client.Account.get(known)["Name"] == "B"
+    lab.order("commit_lag", seconds=0)
+    assert [one["Name"] for one in lab.shown("Account")] == ["B"]
+
+
+def test_everything_waiting_commits_by_order(lab: Lab, client: Any) -> None:
     lab.order("commit_lag", seconds=3_600)
     (late,) = lab.create("Account", {"Name": "B"})
     assert found(client, "SELECT Id FROM Account") == []
@@ -152,7 +165,7 @@ def test_everything_waiting_commits_by_order(lab: Lab, client: Salesforce) -> No
     assert found(client, "SELECT Id FROM Account") == [late]
 
 
-def test_records_made_in_bulk_can_be_changed_merged_and_deleted(lab: Lab, client: Salesforce) -> None:
+def test_records_made_in_bulk_can_be_changed_merged_and_deleted(lab: Lab, client: Any) -> None:
     first = lab.order("bulk_records", object="Contact", count=1_000, values={"Title": "No {n}"})["first_id"]
     query = "SELECT Id, Title FROM Contact ORDER BY SystemModstamp, Id LIMIT 4"
     a, b, c, _ = found(client, query)

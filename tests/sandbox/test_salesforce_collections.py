@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from simple_salesforce.api import Salesforce
 
 from tests.sandbox.person import Json, Scene
 from tests.sandbox.salesforce import KEY, Lab, acme, recorded, refusal
@@ -15,7 +14,7 @@ def lab(scene: Scene) -> Lab:
 
 
 @pytest.fixture
-def client(lab: Lab) -> Salesforce:
+def client(lab: Lab) -> Any:
     return lab.client()
 
 
@@ -23,18 +22,18 @@ def account(**fields: Any) -> Json:
     return {"attributes": {"type": "Account"}, **fields}
 
 
-def send(client: Salesforce, method: str, records: list[Json], rest: str = "", **more: Any) -> list[Json]:
+def send(client: Any, method: str, records: list[Json], rest: str = "", **more: Any) -> list[Json]:
     found: list[Json] = client.restful(f"composite/sobjects{rest}", method=method, json={"records": records, **more})
     return found
 
 
-def used(client: Salesforce) -> int:
+def used(client: Any) -> int:
     """Calls counted so far, this one aside."""
     limits = client.limits()["DailyApiRequests"]
     return int(limits["Max"] - limits["Remaining"])
 
 
-def test_results_come_in_order_and_count_as_one_call(lab: Lab, client: Salesforce) -> None:
+def test_results_come_in_order_and_count_as_one_call(lab: Lab, client: Any) -> None:
     before = used(client)
     found = send(client, "POST", [account(Name="A"), account(), account(Name="C")])
     assert used(client) - before == 2
@@ -53,18 +52,18 @@ def test_results_come_in_order_and_count_as_one_call(lab: Lab, client: Salesforc
     assert [one["Name"] for one in lab.shown("Account")] == ["A", "C"]
 
 
-def test_an_update_of_what_is_not_there_is_as_recorded(client: Salesforce) -> None:
+def test_an_update_of_what_is_not_there_is_as_recorded(client: Any) -> None:
     wanted = recorded("collections_update_error.json")
     assert send(client, "PATCH", wanted["_request"]["data"]["records"]) == wanted["body"]
 
 
-def test_a_record_without_a_type_is_as_recorded(lab: Lab, client: Salesforce) -> None:
+def test_a_record_without_a_type_is_as_recorded(lab: Lab, client: Any) -> None:
     lab.add_key("Account")
     wanted = recorded("collections_upsert_error.json")
     assert send(client, "PATCH", [{KEY: "a-1", "Name": "A"}], f"/Account/{KEY}") == wanted["body"]
 
 
-def test_all_or_none(lab: Lab, client: Salesforce) -> None:
+def test_all_or_none(lab: Lab, client: Any) -> None:
     found = send(client, "POST", [account(Name="A"), account()], allOrNone=True)
     assert [one["errors"][0]["statusCode"] for one in found] == [
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
@@ -73,7 +72,7 @@ def test_all_or_none(lab: Lab, client: Salesforce) -> None:
     assert lab.shown("Account") == []
 
 
-def test_upserts(lab: Lab, client: Salesforce) -> None:
+def test_upserts(lab: Lab, client: Any) -> None:
     lab.add_key("Account")
     records = [account(**{KEY: f"a-{number}", "Name": str(number)}) for number in range(200)]
     assert all(one["created"] for one in send(client, "PATCH", records, f"/Account/{KEY}"))
@@ -83,7 +82,7 @@ def test_upserts(lab: Lab, client: Salesforce) -> None:
     assert len(lab.shown("Account")) == 200
 
 
-def test_not_more_than_200_and_not_more_than_10_chunks(client: Salesforce) -> None:
+def test_not_more_than_200_and_not_more_than_10_chunks(client: Any) -> None:
     with refusal(400, "LIMIT_EXCEEDED"):
         send(client, "POST", [account(Name="A")] * 201)
     contact = {"attributes": {"type": "Contact"}, "LastName": "A"}
@@ -92,7 +91,7 @@ def test_not_more_than_200_and_not_more_than_10_chunks(client: Salesforce) -> No
     assert all(one["success"] for one in send(client, "POST", [account(Name="A"), contact] * 5))
 
 
-def test_deleting(client: Salesforce) -> None:
+def test_deleting(client: Any) -> None:
     ids = [one["id"] for one in send(client, "POST", [account(Name="A"), account(Name="B")])]
     params = {"ids": ",".join([ids[0], "001000000000000AAA", ids[0]]), "allOrNone": "false"}
     found = client.restful("composite/sobjects", method="DELETE", params=params)
@@ -101,7 +100,7 @@ def test_deleting(client: Salesforce) -> None:
     assert client.query("SELECT COUNT() FROM Account")["totalSize"] == 1
 
 
-def test_reading_by_ids(client: Salesforce) -> None:
+def test_reading_by_ids(client: Any) -> None:
     record_id = client.Account.create({"Name": "A"})["id"]
     params = {"ids": f"{record_id},001000000000000AAA", "fields": "Id,Name"}
     found = client.restful("composite/sobjects/Account", params=params)
@@ -111,7 +110,7 @@ def test_reading_by_ids(client: Salesforce) -> None:
     assert found[0]["Owner"]["Name"] == "Anna Ash"
 
 
-def test_one_record_of_many_is_locked(lab: Lab, client: Salesforce) -> None:
+def test_one_record_of_many_is_locked(lab: Lab, client: Any) -> None:
     ids = [one["id"] for one in send(client, "POST", [account(Name=name) for name in "ABC"])]
     lab.order("lock_rows", ids=[ids[1]], times=1)
     found = send(client, "PATCH", [account(id=one, Industry="Finance") for one in ids])
@@ -121,7 +120,7 @@ def test_one_record_of_many_is_locked(lab: Lab, client: Salesforce) -> None:
     assert [one["success"] for one in found] == [True, False, True]
 
 
-def test_duplicates_in_a_collection(lab: Lab, client: Salesforce) -> None:
+def test_duplicates_in_a_collection(lab: Lab, client: Any) -> None:
     lab.order("duplicate_rules", rules=[{"object": "Account", "fields": ["Name"]}])
     found = send(client, "POST", [account(Name="A"), account(Name="a")])
     assert found[1]["errors"][0]["statusCode"] == "DUPLICATES_DETECTED"
@@ -131,7 +130,7 @@ def part(name: str, method: str, url: str, body: Json | None = None) -> Json:
     return {"referenceId": name, "method": method, "url": f"/services/data/v62.0/{url}", "body": body}
 
 
-def test_a_composite_uses_what_came_before(lab: Lab, client: Salesforce) -> None:
+def test_a_composite_uses_what_came_before(lab: Lab, client: Any) -> None:
     before = used(client)
     parts = [
         part("account", "POST", "sobjects/Account", {"Name": "A"}),
@@ -148,7 +147,7 @@ def test_a_composite_uses_what_came_before(lab: Lab, client: Salesforce) -> None
     assert found[4]["body"][0]["errorCode"] == "PROCESSING_HALTED"
 
 
-def test_a_composite_all_or_none(lab: Lab, client: Salesforce) -> None:
+def test_a_composite_all_or_none(lab: Lab, client: Any) -> None:
     parts = [part("a", "POST", "sobjects/Account", {"Name": "A"}), part("b", "POST", "sobjects/Contact", {})]
     body = {"compositeRequest": parts, "allOrNone": True}
     found = client.restful("composite", method="POST", json=body)["compositeResponse"]
@@ -156,12 +155,12 @@ def test_a_composite_all_or_none(lab: Lab, client: Salesforce) -> None:
     assert lab.shown("Account") == []
 
 
-def test_a_composite_has_25_parts_at_most(client: Salesforce) -> None:
+def test_a_composite_has_25_parts_at_most(client: Any) -> None:
     with refusal(400, "LIMIT_EXCEEDED"):
         client.restful("composite", method="POST", json={"compositeRequest": [part("a", "GET", "limits")] * 26})
 
 
-def test_a_graph_is_as_recorded(lab: Lab, client: Salesforce) -> None:
+def test_a_graph_is_as_recorded(lab: Lab, client: Any) -> None:
     wanted = recorded("composite_graph.json")
     found = client.restful("composite/graph", method="POST", json=wanted["_request"]["data"])
     ours = found["graphs"][0]["graphResponse"]["compositeResponse"][0]

@@ -1,9 +1,9 @@
 """Single records at the pretend Salesforce: saving, what is refused and how, upserts, keys."""
 
 from base64 import b64encode
+from typing import Any
 
 import pytest
-from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceMoreThanOneRecord
 from simple_salesforce.format import format_external_id
 
@@ -19,11 +19,11 @@ def lab(scene: Scene) -> Lab:
 
 
 @pytest.fixture
-def client(lab: Lab) -> Salesforce:
+def client(lab: Lab) -> Any:
     return lab.client()
 
 
-def test_create_read_change_delete(lab: Lab, client: Salesforce, scene: Scene) -> None:
+def test_create_read_change_delete(lab: Lab, client: Any, scene: Scene) -> None:
     raw = client._call_salesforce("POST", f"{client.base_url}sobjects/Account/", json={"Name": " Alpine "})
     made = raw.json()
     assert (raw.status_code, set(made)) == (201, {"id", "success", "errors"})
@@ -44,7 +44,7 @@ def test_create_read_change_delete(lab: Lab, client: Salesforce, scene: Scene) -
         assert errors == recorded("errors.json")["ENTITY_IS_DELETED_404"]
 
 
-def test_saving_the_same_values_moves_the_stamps(client: Salesforce, scene: Scene) -> None:
+def test_saving_the_same_values_moves_the_stamps(client: Any, scene: Scene) -> None:
     record_id = client.Account.create({"Name": "Alpine"})["id"]
     before = client.Account.get(record_id)
     scene.post("clock", advance_seconds=5)
@@ -77,13 +77,13 @@ REFUSED: list[tuple[str, Json, str, list[str] | None]] = [
 
 
 @pytest.mark.parametrize(("name", "record", "code", "fields"), REFUSED)
-def test_what_is_refused(client: Salesforce, name: str, record: Json, code: str, fields: list[str] | None) -> None:
+def test_what_is_refused(client: Any, name: str, record: Json, code: str, fields: list[str] | None) -> None:
     with refusal(400, code) as errors:
         getattr(client, name).create(record)
     assert errors[0].get("fields") == fields
 
 
-def test_refusals_are_as_recorded(lab: Lab, client: Salesforce) -> None:
+def test_refusals_are_as_recorded(lab: Lab, client: Any) -> None:
     wanted = recorded("errors.json")
     with refusal(400) as errors:
         client.Account.create({"Industry": "Finance"})
@@ -96,7 +96,7 @@ def test_refusals_are_as_recorded(lab: Lab, client: Salesforce) -> None:
     assert errors == wanted["NOT_FOUND_404"]
 
 
-def test_a_reference_to_another_object_or_to_nothing(lab: Lab, client: Salesforce) -> None:
+def test_a_reference_to_another_object_or_to_nothing(lab: Lab, client: Any) -> None:
     account = client.Account.create({"Name": "Alpine"})["id"]
     for wrong, code in (
         (lab.org["users"][ANNA], "FIELD_INTEGRITY_EXCEPTION"),
@@ -109,13 +109,13 @@ def test_a_reference_to_another_object_or_to_nothing(lab: Lab, client: Salesforc
         client.Contact.create({"LastName": "A", "AccountId": account})
 
 
-def test_a_required_field_cannot_be_emptied(client: Salesforce) -> None:
+def test_a_required_field_cannot_be_emptied(client: Any) -> None:
     record_id = client.Contact.create({"LastName": "Ash"})["id"]
     with refusal(400, "REQUIRED_FIELD_MISSING"):
         client.Contact.update(record_id, {"LastName": ""})
 
 
-def test_an_admin_makes_a_field_required(lab: Lab, client: Salesforce) -> None:
+def test_an_admin_makes_a_field_required(lab: Lab, client: Any) -> None:
     lab.order("fields", field="Contact.Email", required=True)
     with refusal(400, "REQUIRED_FIELD_MISSING") as errors:
         client.Contact.create({"LastName": "Ash"})
@@ -126,7 +126,7 @@ def test_an_admin_makes_a_field_required(lab: Lab, client: Salesforce) -> None:
     assert not found["defaultedOnCreate"]
 
 
-def test_picklists_are_open_until_they_are_restricted(lab: Lab, client: Salesforce) -> None:
+def test_picklists_are_open_until_they_are_restricted(lab: Lab, client: Any) -> None:
     client.Account.create({"Name": "A", "Industry": "Private equity"})
     lab.order("fields", field="Account.Industry", restricted=True, picklist=["Finance"])
     with refusal(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST") as errors:
@@ -134,7 +134,7 @@ def test_picklists_are_open_until_they_are_restricted(lab: Lab, client: Salesfor
     assert errors[0]["message"] == "Industry: bad value for restricted picklist field: Private equity"
 
 
-def test_a_validation_rule_speaks_in_the_admins_words(lab: Lab, client: Salesforce) -> None:
+def test_a_validation_rule_speaks_in_the_admins_words(lab: Lab, client: Any) -> None:
     rule = {"object": "Account", "when": "AnnualRevenue < 0", "message": "Umsatz fehlt", "field": "AnnualRevenue"}
     lab.order("validation_rules", rules=[rule])
     client.Account.create({"Name": "A", "AnnualRevenue": 5})
@@ -143,7 +143,7 @@ def test_a_validation_rule_speaks_in_the_admins_words(lab: Lab, client: Salesfor
     assert (errors[0]["message"], errors[0]["fields"]) == ("Umsatz fehlt", ["AnnualRevenue"])
 
 
-def test_duplicates_are_reported_under_a_misspelt_key(lab: Lab, client: Salesforce) -> None:
+def test_duplicates_are_reported_under_a_misspelt_key(lab: Lab, client: Any) -> None:
     first = client.Contact.create({"LastName": "Ash", "Email": "ada@alpine.example"})["id"]
     lab.order("duplicate_rules", rules=[{"object": "Contact", "fields": ["Email"]}])
     record = {"LastName": "Ash", "Email": "ADA@alpine.example"}
@@ -161,7 +161,7 @@ def test_duplicates_are_reported_under_a_misspelt_key(lab: Lab, client: Salesfor
         client.Contact.create(record, headers={"Sforce-Duplicate-Rule-Header": "allowSave=true"})
 
 
-def test_locked_rows(lab: Lab, client: Salesforce) -> None:
+def test_locked_rows(lab: Lab, client: Any) -> None:
     account = client.Account.create({"Name": "Alpine"})["id"]
     lab.order("lock_rows", ids=[account], times=2)
     for call in (
@@ -185,16 +185,14 @@ def test_rows_that_are_not_to_be_edited(lab: Lab) -> None:
     lab.client(ANNA).Account.update(account, {"Name": "B"})
 
 
-def test_upsert_by_a_key(lab: Lab, client: Salesforce) -> None:
+def test_upsert_by_a_key(lab: Lab, client: Any) -> None:
     lab.add_key("Account")
     key = format_external_id(KEY, "a/1ü")
     made = client.Account.upsert(key, {"Name": "Alpine"}, raw_response=True)
-    assert not isinstance(made, int)
     wanted = recorded("upsert_created.json")
     assert (made.status_code, set(made.json())) == (wanted["_status"], set(wanted["body"]))
     assert made.json()["created"] is True
     again = client.Account.upsert(key, {"Name": "Alpine II"}, raw_response=True)
-    assert not isinstance(again, int)
     wanted = recorded("upsert_updated.json")
     assert (again.status_code, again.json()["created"]) == (wanted["_status"], wanted["body"]["created"])
     assert again.json()["id"] == made.json()["id"]
@@ -207,15 +205,16 @@ def test_upsert_by_a_key(lab: Lab, client: Salesforce) -> None:
         client.Account.upsert("Industry/Finance", {"Name": "A"})
 
 
-def test_two_matches_are_listed_and_nothing_is_written(lab: Lab, client: Salesforce) -> None:
+def test_two_matches_are_listed_and_nothing_is_written(lab: Lab, client: Any) -> None:
     ids = lab.create("Contact", *[{"LastName": name, "Email": "info@alpine.example"} for name in "AB"])
     with pytest.raises(SalesforceMoreThanOneRecord) as caught:
         client.Contact.upsert("Email/info@alpine.example", {"LastName": "C"})
-    assert caught.value.content == [f"/services/data/v62.0/sobjects/Contact/{one}" for one in sorted(ids)]
+    content: Any = caught.value.content
+    assert content == [f"/services/data/v62.0/sobjects/Contact/{one}" for one in sorted(ids)]
     assert {one["LastName"] for one in lab.shown("Contact")} == {"A", "B"}
 
 
-def test_a_unique_key_is_unique_whatever_its_case_until_deleted(lab: Lab, client: Salesforce) -> None:
+def test_a_unique_key_is_unique_whatever_its_case_until_deleted(lab: Lab, client: Any) -> None:
     lab.add_key("Contact")
     first = client.Contact.create({"LastName": "A", KEY: "k-1"})["id"]
     with refusal(400, "DUPLICATE_VALUE") as errors:
@@ -225,7 +224,7 @@ def test_a_unique_key_is_unique_whatever_its_case_until_deleted(lab: Lab, client
     client.Contact.create({"LastName": "B", KEY: "K-1"})
 
 
-def test_a_parent_by_its_key(lab: Lab, client: Salesforce) -> None:
+def test_a_parent_by_its_key(lab: Lab, client: Any) -> None:
     lab.add_key("Account")
     account = client.Account.create({"Name": "Alpine", KEY: "a-1"})["id"]
     made = client.Contact.create({"LastName": "Ash", "Account": {KEY: "a-1"}})["id"]
@@ -237,7 +236,7 @@ def test_a_parent_by_its_key(lab: Lab, client: Salesforce) -> None:
     assert client.Task.get(client.Task.create({"What": what})["id"])["WhatId"] == account
 
 
-def test_if_unmodified_since(lab: Lab, client: Salesforce, scene: Scene) -> None:
+def test_if_unmodified_since(lab: Lab, client: Any, scene: Scene) -> None:
     record_id = client.Account.create({"Name": "Alpine"})["id"]
     scene.post("clock", advance_seconds=10)
     since = {
@@ -251,7 +250,7 @@ def test_if_unmodified_since(lab: Lab, client: Salesforce, scene: Scene) -> None
     assert client.Account.get(record_id)["Name"] == "B"
 
 
-def test_tasks(lab: Lab, client: Salesforce) -> None:
+def test_tasks(lab: Lab, client: Any) -> None:
     account = client.Account.create({"Name": "Alpine"})["id"]
     contact = client.Contact.create({"LastName": "Ash", "AccountId": account})["id"]
     task = client.Task.create({"Subject": "Call", "WhoId": contact, "ActivityDate": "2027-03-10"})["id"]
@@ -268,7 +267,7 @@ def test_tasks(lab: Lab, client: Salesforce) -> None:
         client.Task.update(task, {"Status": None})
 
 
-def test_events_keep_start_end_and_length_together(client: Salesforce) -> None:
+def test_events_keep_start_end_and_length_together(client: Any) -> None:
     record = {"Subject": "Visit", "StartDateTime": "2027-03-10T09:00:00+01:00", "DurationInMinutes": 45}
     event = client.Event.create(record)["id"]
     found = client.Event.get(event)
@@ -284,7 +283,7 @@ def test_events_keep_start_end_and_length_together(client: Salesforce) -> None:
         client.Event.update(event, {"EndDateTime": "2027-03-10T10:00:00Z"})
 
 
-def test_notes(lab: Lab, client: Salesforce) -> None:
+def test_notes(lab: Lab, client: Any) -> None:
     account = client.Account.create({"Name": "Alpine"})["id"]
     note = client.Note.create({"ParentId": account, "Title": "Call", "Body": "Went well"})["id"]
     assert client.Note.get(note)["Body"] == "Went well"
@@ -301,18 +300,18 @@ def test_notes(lab: Lab, client: Salesforce) -> None:
     assert client.query(query)["records"][0]["ContentDocument"]["Title"] == "Call"
 
 
-def test_some_fields_only(client: Salesforce) -> None:
+def test_some_fields_only(client: Any) -> None:
     record_id = client.Account.create({"Name": "Alpine"})["id"]
     found = client.restful(f"sobjects/Account/{record_id}", params={"fields": "Name,Industry"})
     assert list(found) == ["attributes", "Name", "Industry"]
 
 
-def test_texts_are_trimmed_and_addresses_in_small_letters(client: Salesforce) -> None:
+def test_texts_are_trimmed_and_addresses_in_small_letters(client: Any) -> None:
     made = client.Contact.create({"LastName": " Ash ", "Email": "Ada@Alpine.example", "Title": "  "})["id"]
     found = client.Contact.get(made)
     assert (found["LastName"], found["Email"], found["Title"]) == ("Ash", "ada@alpine.example", None)
 
 
-def test_a_body_that_is_no_json(client: Salesforce) -> None:
+def test_a_body_that_is_no_json(client: Any) -> None:
     with refusal(400, "JSON_PARSER_ERROR"):
         client._call_salesforce("POST", f"{client.base_url}sobjects/Account/", data="{")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from simple_salesforce.api import Salesforce
 
 from tests.sandbox.person import Json, Scene
 from tests.sandbox.salesforce import ANNA, BEN, KEY, KEY_METADATA, Lab, acme, refusal
@@ -15,17 +14,17 @@ def lab(scene: Scene) -> Lab:
 
 
 @pytest.fixture
-def client(lab: Lab) -> Salesforce:
+def client(lab: Lab) -> Any:
     return lab.client()
 
 
-def add_field(client: Salesforce, full_name: str, **metadata: Any) -> Json:
+def add_field(client: Any, full_name: str, **metadata: Any) -> Json:
     data = {"FullName": full_name, "Metadata": KEY_METADATA | metadata}
     made: Json = client.toolingexecute("sobjects/CustomField", method="POST", data=data)
     return made
 
 
-def permit(client: Salesforce, username: str, field: str, *, is_edit: bool = True) -> None:
+def permit(client: Any, username: str, field: str, *, is_edit: bool = True) -> None:
     """As an integration gives a user a field: a permission set, its permission, its assignment."""
     made = client.PermissionSet.create({"Name": "LPxGP", "Label": "LPxGP"})["id"]
     name = field.partition(".")[0]
@@ -42,11 +41,11 @@ def permit(client: Salesforce, username: str, field: str, *, is_edit: bool = Tru
     client.PermissionSetAssignment.create({"PermissionSetId": made, "AssigneeId": user})
 
 
-def names(client: Salesforce, name: str) -> set[str]:
+def names(client: Any, name: str) -> set[str]:
     return {one["name"] for one in getattr(client, name).describe()["fields"]}
 
 
-def test_a_new_field_is_invisible_until_it_is_permitted(lab: Lab, client: Salesforce) -> None:
+def test_a_new_field_is_invisible_until_it_is_permitted(lab: Lab, client: Any) -> None:
     made = add_field(client, f"Account.{KEY}")
     assert made["success"]
     assert made["id"].startswith("00N")
@@ -61,7 +60,7 @@ def test_a_new_field_is_invisible_until_it_is_permitted(lab: Lab, client: Salesf
     assert KEY not in names(lab.client(BEN), "Account")
 
 
-def test_permission_to_read_is_not_permission_to_write(lab: Lab, client: Salesforce) -> None:
+def test_permission_to_read_is_not_permission_to_write(lab: Lab, client: Any) -> None:
     add_field(client, f"Account.{KEY}")
     permit(client, ANNA, f"Account.{KEY}", is_edit=False)
     assert KEY in names(client, "Account")
@@ -69,7 +68,7 @@ def test_permission_to_read_is_not_permission_to_write(lab: Lab, client: Salesfo
         client.Account.create({"Name": "A", KEY: "a-1"})
 
 
-def test_fields_of_activities_are_made_at_activity(lab: Lab, client: Salesforce) -> None:
+def test_fields_of_activities_are_made_at_activity(lab: Lab, client: Any) -> None:
     with refusal(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"):
         add_field(client, f"Task.{KEY}")
     add_field(client, f"Activity.{KEY}")
@@ -78,7 +77,7 @@ def test_fields_of_activities_are_made_at_activity(lab: Lab, client: Salesforce)
     assert KEY not in names(client, "Event")
 
 
-def test_what_is_refused(lab: Lab, client: Salesforce) -> None:
+def test_what_is_refused(lab: Lab, client: Any) -> None:
     add_field(client, f"Account.{KEY}")
     for full_name, metadata, code in (
         (f"Account.{KEY}", {}, "DUPLICATE_DEVELOPER_NAME"),
@@ -94,8 +93,8 @@ def test_what_is_refused(lab: Lab, client: Salesforce) -> None:
         add_field(lab.client(BEN), "Contact.X__c")
 
 
-def test_kinds_of_fields(lab: Lab, client: Salesforce) -> None:
-    kinds = {
+def test_kinds_of_fields(lab: Lab, client: Any) -> None:
+    kinds: dict[str, tuple[Json, Any]] = {
         "LPxGP_Match_Score__c": ({"type": "Number", "precision": 5, "scale": 2}, 87.5),
         "LPxGP_Summary__c": ({"type": "LongTextArea", "length": 32_000, "visibleLines": 5}, "long"),
         "LPxGP_Last_Synced__c": ({"type": "DateTime"}, "2027-03-10T08:00:00.000+0000"),
@@ -125,7 +124,7 @@ def test_kinds_of_fields(lab: Lab, client: Salesforce) -> None:
         client.Account.update(made, {"LPxGP_Match_Score__c": 1_000})
 
 
-def test_fields_are_found_by_tooling(lab: Lab, client: Salesforce) -> None:
+def test_fields_are_found_by_tooling(lab: Lab, client: Any) -> None:
     made = add_field(client, f"Account.{KEY}")
     query = "SELECT Id, DeveloperName FROM CustomField WHERE TableEnumOrId = 'Account'"
     found = client.toolingexecute(f"query/?q={query.replace(' ', '+')}")
@@ -133,13 +132,13 @@ def test_fields_are_found_by_tooling(lab: Lab, client: Salesforce) -> None:
     assert client.toolingexecute(f"sobjects/CustomField/{made['id']}")["FullName"] == f"Account.{KEY}"
 
 
-def test_profiles_own_permission_sets(lab: Lab, client: Salesforce) -> None:
+def test_profiles_own_permission_sets(lab: Lab, client: Any) -> None:
     query = "SELECT PermissionSet.Profile.Name FROM PermissionSetAssignment WHERE PermissionSet.IsOwnedByProfile = true"
     found = client.query(query)["records"]
     assert {one["PermissionSet"]["Profile"]["Name"] for one in found} == {"System Administrator", "Standard User"}
 
 
-def test_a_key_is_asked_for_by_upserts_only_when_visible(lab: Lab, client: Salesforce) -> None:
+def test_a_key_is_asked_for_by_upserts_only_when_visible(lab: Lab, client: Any) -> None:
     add_field(client, f"Account.{KEY}")
     with refusal(404, "NOT_FOUND"):
         client.Account.upsert(f"{KEY}/a-1", {"Name": "A"})
