@@ -195,6 +195,69 @@ NOTICES = (
 """Notifications that nobody sent."""
 
 
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+OUTBOUND = "http://soap.sforce.com/2005/09/outbound"
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)).encode()
+MESSAGES = (
+    b"",
+    b"<",
+    b"<x/>",
+    b'<!DOCTYPE x [<!ENTITY l0 "ha">' + LAUGHS + b"]><x>&l9;</x>",
+    b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><x>&f;</x>',
+    b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><x/>',
+    b'<!DOCTYPE x [<!ENTITY % p SYSTEM "http://127.0.0.1:9/p">%p;]><x/>',
+    b'<?xml version="1.0" encoding="UTF-7"?>+ADw-x/+AD4-',
+    b'<?xml version="1.0" encoding="no-such"?><x/>',
+    '<?xml version="1.0" encoding="UTF-16"?><x/>'.encode("utf-16"),
+    '<?xml version="1.0"?><x/>'.encode("utf-16-be"),
+    "<x/>".encode("utf-32"),
+    b"<x>\0</x>",
+    b"<x>\xff\xfe</x>",
+    b"<x>&#0;&#xD800;</x>",
+    b"<a>" * 200_000,
+    b"<a " + b'b="c" ' * 100_000 + b"/>",
+    b"<" + b"a" * 500_000 + b"/>",
+    b"<a xmlns:x='" + b"y" * 100_000 + b"'/>",
+    b'<?xml-stylesheet href="http://127.0.0.1:9/"?><x/>',
+    b'<x xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/passwd" parse="text"/></x>',
+    f'<e:Envelope xmlns:e="{SOAP}"><e:Body/></e:Envelope>'.encode(),
+    f'<e:Envelope xmlns:e="{SOAP}"><e:Body><notifications xmlns="{OUTBOUND}"/></e:Body></e:Envelope>'.encode(),
+)
+"""Outbound Messages that are none."""
+
+EVENTS = (
+    b"[]",
+    b"[null]",
+    b"[[[]]]",
+    b'[{"portalId": 1}]',
+    b'[{"portalId": 1, "subscriptionType": {}, "objectId": [1], "mergedObjectIds": {"a": 1}}]',
+    b'[{"portalId": ' + b"9" * 5000 + b"}]",
+    b'[{"portalId": NaN, "objectId": Infinity}]',
+    b'[{"portalId": "\\u0000", "subscriptionType": "\\ud800.merge"}]',
+    b"[" + b'{"portalId":1},' * 50_000 + b"{}]",
+    b'{"organizationId": "00D", "object": "Contact", "ids": ["\\u0000"]}',
+    b'{"organizationId": [], "object": {}, "ids": {}}',
+    b'{"type": "match.updated", "company_id": "00000000-0000-0000-0000-000000000007"}',
+    b'{"type": "\\u0000.\\ud800", "company_id": 1e400}',
+    b'{"type": [], "company_id": {}}',
+)
+"""What CRMs and our own core do not send, or somebody else in their place."""
+
+SIGNATURES: tuple[dict[str, str], ...] = (
+    {},
+    {"X-HubSpot-Signature-v3": "", "X-HubSpot-Request-Timestamp": ""},
+    {"X-HubSpot-Signature-v3": "\xe9" * 44, "X-HubSpot-Request-Timestamp": "9" * 400},
+    {"X-HubSpot-Signature-v3": "x" * 5000, "X-HubSpot-Request-Timestamp": "1790000000000"},
+    {"X-HubSpot-Signature": "x", "X-HubSpot-Signature-Version": "v1"},
+    {"X-Salesforce-Signature": "\xe9", "X-Salesforce-Timestamp": "-1"},
+    {"X-Salesforce-Signature": "x" * 5000, "X-Salesforce-Timestamp": "1790000000"},
+    {"webhook-id": "\x00", "webhook-timestamp": "NaN", "webhook-signature": "v1,\xff"},
+    {"webhook-id": "a.b", "webhook-timestamp": "1790000000", "webhook-signature": "v1," * 5000},
+    {"webhook-id": "a" * 5000, "webhook-timestamp": "9" * 400, "webhook-signature": " , , v1 v1,, " * 100},
+)
+"""Proofs that prove nothing."""
+
+
 def by_method(path: str) -> Iterator[Attack]:
     """Methods the address was not made for."""
     for method in METHODS:
@@ -236,6 +299,14 @@ def by_notice(path: str) -> Iterator[Attack]:
         yield Attack(path, "validationtoken=a", method="POST", body=notice, content_type="text/plain")
 
 
+def by_message(path: str) -> Iterator[Attack]:
+    """SOAP and lists of events with each kind of proof in turn, of which none is good."""
+    for number, body in enumerate((*MESSAGES, *EVENTS)):
+        content_type = "text/xml; charset=utf-8" if body in MESSAGES else JSON
+        for headers in (SIGNATURES[number % len(SIGNATURES)], SIGNATURES[(number + 3) % len(SIGNATURES)]):
+            yield Attack(path, method="POST", body=body, content_type=content_type, headers=headers)
+
+
 def by_path(path: str) -> Iterator[Attack]:
     """What is no path."""
     for ending in (NUL, NO_UTF8, SURROGATE, quote("\u202e"), "a" * 5000, "%2e%2e/", "//", ";a=b"):
@@ -244,9 +315,11 @@ def by_path(path: str) -> Iterator[Attack]:
 
 
 def everything(path: str) -> Iterator[Attack]:
-    """All of it."""
+    """All of it; what only machines post, to their addresses alone."""
     for attacks in (by_method, by_query, by_body, by_header, by_path, by_question, by_notice):
         yield from attacks(path)
+    if path.startswith("/webhooks/"):
+        yield from by_message(path)
 
 
 def to_a_librarys_page(path: str) -> Iterator[Attack]:

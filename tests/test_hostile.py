@@ -3,15 +3,21 @@
 What is refused changes nothing. Each request runs in a savepoint that is rolled back: one cannot spoil the next.
 """
 
+import base64
+import hashlib
+import hmac
 import json
 import logging
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.cookies import SimpleCookie
 from itertools import islice
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -27,7 +33,7 @@ from tests import hostile_input
 from tests.hostile_input import ARGUMENTS, NAMES, Attack
 from tests.lpxgp.addresses import addresses
 from tests.lpxgp.test_isolation import ROWS, every_row, sign_in
-from tests.webhooks.conftest import google_headers, make_channel, make_state
+from tests.webhooks.conftest import google_headers, make_channel, make_crm, make_state
 from webhooks import drain
 from webhooks import views as webhook_views
 from webhooks.models import Delivery
@@ -51,6 +57,7 @@ CHANGES_NO_ROW = ("SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK", 'UPDATE "DJANGO_
 """How the statements begin that change nothing ``every_row`` reads: most requests store when they were made."""
 
 REAL_WORDS = {"webhook_type": "calendar-event", "provider": "google", "integration_type": "calendar"}
+SHARED = "a secret that both sides share"
 Run = Callable[[Iterable[Attack]], None]
 
 
@@ -59,7 +66,11 @@ def as_on_a_server(settings: Settings) -> Iterator[None]:
     """Links can be begun, nothing shows debugging pages, and static files are known from the start."""
     assert not settings.DEBUG
     settings.WHITENOISE_AUTOREFRESH = False
-    settings.PROVIDER_CREDENTIALS = {"google": {"client_id": "client-1", "client_secret": "secret-1"}}
+    settings.PROVIDER_CREDENTIALS = {
+        slug: {"client_id": "client-1", "client_secret": "secret-1"} for slug in ("google", "hubspot")
+    }
+    settings.SALESFORCE_WEBHOOK_SECRET = SHARED
+    settings.ENTITY_WEBHOOK_SECRET = "whsec_" + base64.b64encode(SHARED.encode()).decode()
     webhook_views._bucket.cache_clear()
     logging.disable()  # tens of thousands of refusals, each with its line
     yield
@@ -261,6 +272,71 @@ def test_a_valid_notification_among_hostile_ones_is_never_lost(alice: User) -> N
         hostile = client.generic(attack.method, path, attack.body, attack.content_type, headers=attack.headers)
         assert 400 <= hostile.status_code < 500, attack
     assert Delivery.objects.count() == stored
+
+
+ORG = "00Dn00000008y2tEAA"
+CRM_PATHS = (
+    "/webhooks/crm-contact",
+    "/webhooks/crm-contact/hubspot",
+    "/webhooks/crm-contact/salesforce",
+    f"/webhooks/crm-contact/salesforce/{uuid.UUID(int=7)}/6bb6aa12.n.m",
+    f"/webhooks/crm-contact/hubspot/{uuid.UUID(int=7)}/6bb6aa12.n.m",
+    "/webhooks/entity-updated",
+)
+
+
+@pytest.mark.parametrize("path", CRM_PATHS)
+def test_pushes_of_crms_that_prove_nothing_are_refused(client: Client, path: str) -> None:
+    client.raise_request_exception = False
+    for attack in hostile_input.by_message(path):
+        answer = client.generic(attack.method, path, attack.body, attack.content_type, headers=attack.headers)
+        assert answer.status_code in {400, 401, 404}, attack
+    assert not Delivery.objects.exists()
+
+
+def hubspot_push(number: int) -> tuple[bytes, dict[str, str]]:
+    body = json.dumps([{"portalId": 62515, "objectId": number + 1, "subscriptionType": "contact.creation"}]).encode()
+    at = str(int(time.time() * 1000))
+    source = b"POST" + f"{settings.PUBLIC_URL}/webhooks/crm-contact/hubspot".encode() + body + at.encode()
+    mac = hmac.new(b"secret-1", source, hashlib.sha256).digest()
+    return body, {"X-HubSpot-Signature-v3": base64.b64encode(mac).decode(), "X-HubSpot-Request-Timestamp": at}
+
+
+def salesforce_push(number: int) -> tuple[bytes, dict[str, str]]:
+    value = {"organizationId": ORG, "object": "Contact", "ids": [f"003{number:012}"], "event": "updated"}
+    body, at = json.dumps(value).encode(), str(int(time.time()))
+    mac = hmac.new(SHARED.encode(), f"{at}.".encode() + body, hashlib.sha256)
+    return body, {"X-Salesforce-Signature": mac.hexdigest(), "X-Salesforce-Timestamp": at}
+
+
+@pytest.mark.parametrize(
+    ("slug", "account", "push"), [("hubspot", "62515", hubspot_push), ("salesforce", ORG, salesforce_push)]
+)
+def test_a_valid_push_of_a_crm_among_hostile_ones_is_never_lost(
+    alice: User, slug: str, account: str, push: Callable[[int], tuple[bytes, dict[str, str]]]
+) -> None:
+    make_crm(alice, slug, account)
+    client = Client(raise_request_exception=False)
+    path = f"/webhooks/crm-contact/{slug}"
+    stored = 0
+    for attack in hostile_input.everything(path):
+        body, headers = push(stored)
+        assert client.post(path, body, content_type="application/json", headers=headers).status_code == 202, attack
+        stored += 1
+        hostile = client.generic(attack.method, path, attack.body, attack.content_type, headers=attack.headers)
+        assert 400 <= hostile.status_code < 500, attack
+    assert Delivery.objects.count() == stored
+
+
+def test_an_address_that_is_a_secret_stands_everything_else(alice: User) -> None:
+    """Whoever knows it can make us read a record again, and nothing more."""
+    channel = make_crm(alice, "salesforce", ORG)
+    path = f"/webhooks/crm-contact/salesforce/{channel.channel_id}/{channel_tokens.make(channel.channel_id)}"
+    client = Client(raise_request_exception=False)
+    for attack in hostile_input.everything(path):
+        answer = client.generic(attack.method, path, attack.body, attack.content_type, headers=attack.headers)
+        assert 400 <= answer.status_code < 500, attack
+    assert not Delivery.objects.exists()
 
 
 def graph_notice(channel: Channel, number: int | str, **changes: Any) -> bytes:
