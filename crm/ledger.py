@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Max, QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from crm.contract import Change, RecordError, Value, Written
@@ -59,21 +59,6 @@ def unsure(integration: Integration) -> QuerySet[Write]:
     """What may be there or not, the oldest first."""
     rows = Write.objects.filter(integration=integration, state__in=UNSURE)
     return rows.select_related("link").order_by("planned_at")
-
-
-def awaited(link_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
-    """The fields written to each of these links that were not seen to come back yet."""
-    fields: dict[uuid.UUID, set[str]] = {}
-    rows = Write.objects.filter(link__among=link_ids, state=Write.State.DONE, echoed_at__isnull=True)
-    for link_id, values in rows.order_by().values_list("link", "values"):
-        fields.setdefault(link_id, set()).update(values)
-    return fields
-
-
-def note_echoes(link_ids: Collection[uuid.UUID]) -> int:
-    """What was written to these links came back as we know it, and was ignored; returns how many writes that were."""
-    rows = Write.objects.filter(link__among=link_ids, state=Write.State.DONE, echoed_at__isnull=True)
-    return rows.update(echoed_at=timezone.now(), echoes=F("echoes") + 1)
 
 
 def forget(before: datetime) -> int:

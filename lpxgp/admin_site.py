@@ -36,7 +36,7 @@ READ_ONLY = {
 }
 
 # What staff come for stands first.
-APP_ORDER = ("webhooks", "integrations", "calendar", "relationships")
+APP_ORDER = ("webhooks", "integrations", "crm", "calendar", "relationships")
 # Our own bookkeeping: shown under its address, and in no list of what there is.
 NOT_LISTED = {"ContactsLook", "Heartbeat", "LinkAttempt"}
 

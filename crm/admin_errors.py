@@ -1,0 +1,168 @@
+"""The error console: for each CRM what failed, why, what to do about it, and the button that tries again."""
+
+import uuid
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from crm import console, echoes, link_errors
+from crm.admin_records_desk import RecordsAdmin, crms, field_label, get, label_of, shown, uuids
+from crm.models import RecordLink
+
+PAGE = 50
+MOST_WRITES = 50
+
+
+class CauseFilter(admin.SimpleListFilter):
+    """By why it failed."""
+
+    title, parameter_name = "cause", "cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, cause.title) for name, cause in console.CAUSES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(error_cause=self.value()) if self.value() else queryset
+
+
+@admin.register(RecordLink)
+class RecordLinkAdmin(RecordsAdmin):
+    """Every row of ours that is linked with a record, above it how each CRM is doing."""
+
+    list_display = ["what", "external_id", "state", "why", "looked_at", "company"]
+    list_filter = [
+        "kind",
+        "state",
+        CauseFilter,
+        ("company", admin.RelatedOnlyFieldListFilter),
+    ]
+    list_select_related = ["company"]
+    search_fields = ["external_id", "row_id"]
+    search_help_text = "Id of the record there, or of our row"
+    change_list_template = "admin/crm_records/link_list.html"
+    ordering = ["-created_at"]
+    actions = ["resync_selected"]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("console/<uuid:pk>/", view(self.console_view), name="crm_console"),
+            path("console/<uuid:pk>/records/", view(self.records_view), name="crm_console_records"),
+            path("console/<uuid:pk>/resync/", view(self.resync_view), name="crm_console_resync"),
+            path("<uuid:pk>/resync/", view(self.resync_one_view), name="crm_recordlink_resync"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="what", ordering="kind")
+    def what(self, link: RecordLink) -> str:
+        return f"{link.kind.capitalize()} and {link.crm_object}"
+
+    @admin.display(description="what went wrong", ordering="error_cause")
+    def why(self, link: RecordLink) -> str:
+        return console.cause_of(link.error_cause).title if link.error_cause else link.reason
+
+    @admin.action(description="Resync", permissions=["change"])
+    def resync_selected(self, request: HttpRequest, queryset: QuerySet[RecordLink]) -> None:
+        self._resync(request, queryset)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with how each CRM is doing above it."""
+        standings = console.standings(list(crms()))
+        return super().changelist_view(request, {**(extra_context or {}), "standings": standings})
+
+    def console_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """One CRM: its allowance, why records failed, and what could not be read."""
+        self.check_view(request)
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        integration = get(crms(), pk)
+        [standing] = console.standings([integration])
+        aside = Paginator(console.set_aside(integration), PAGE).get_page(request.GET.get("aside"))
+        context = self.shared(
+            request,
+            label_of(integration),
+            integration=integration,
+            standing=standing,
+            allowance=standing.allowance,
+            groups=console.groups(integration),
+            set_aside=aside,
+        )
+        return TemplateResponse(request, "admin/crm_records/console.html", context)
+
+    def records_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """The records that failed for one cause."""
+        self.check_view(request)
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        integration = get(crms(), pk)
+        cause, field = request.GET.get("cause", ""), request.GET.get("field", "")
+        page = Paginator(console.failed(integration, cause, field), PAGE).get_page(request.GET.get("page"))
+        context = self.shared(
+            request,
+            console.cause_of(cause).title,
+            integration=integration,
+            label=label_of(integration),
+            cause=console.cause_of(cause),
+            cause_name=cause,
+            field=field,
+            page=page,
+            records=shown(page.object_list),
+        )
+        return TemplateResponse(request, "admin/crm_records/records.html", context)
+
+    def resync_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Try those again that were ticked, or all of the group."""
+        self.check_change(request)
+        integration = get(crms(), pk)
+        cause, field = request.POST.get("cause", ""), request.POST.get("field", "")
+        links = console.failed(integration, cause, field)
+        if request.POST.get("which") != "all":
+            links = links.filter(pk__in=uuids(request.POST.getlist("link")))
+        self._resync(request, links)
+        if console.failed(integration, cause, field).exists():
+            address = reverse("admin:crm_console_records", args=[pk])
+            return redirect(f"{address}?{urlencode({'cause': cause, 'field': field})}")
+        return redirect("admin:crm_console", pk)
+
+    def resync_one_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Try one again."""
+        self.check_change(request)
+        self._resync(request, RecordLink.objects.filter(pk=get(RecordLink.objects.all(), pk).pk))
+        return redirect("admin:crm_recordlink_change", pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One link: what both sides hold, what we wrote, and what gave way."""
+        self.check_view(request)
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        link = get(RecordLink.objects.select_related("integration__company"), object_id)
+        [one] = shown([link])
+        context = self.shared(
+            request,
+            one.label,
+            link=link,
+            shown=one,
+            label=label_of(link.integration),
+            shadow=sorted(link.shadow.items()),
+            writes=[(write, echoes.words(write)) for write in link.writes.all()[:MOST_WRITES]],
+            conflicts=[
+                (conflict, field_label(conflict.lpxgp_field)) for conflict in link.conflicts.all()[:MOST_WRITES]
+            ],
+        )
+        return TemplateResponse(request, "admin/crm_records/link.html", context)
+
+    def _resync(self, request: HttpRequest, links: QuerySet[RecordLink]) -> None:
+        count = link_errors.resync(links)
+        if count:
+            messages.success(request, f"Asked again for {count:,}: the worker does it now. Reload to see how it ends.")
+        else:
+            messages.warning(request, "Nothing was chosen: tick the records to try again.")

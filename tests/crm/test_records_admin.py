@@ -1,0 +1,233 @@
+"""What staff see of linked records, and the buttons they have: each page reads in a constant number of statements."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from crm import drift, echoes
+from crm.models import Budget, Conflict, DriftReport, Policy, RecordLink, Twin, Write
+from integrations.models import SetAside, SyncState
+from relationships.models import Person, User
+from tests.crm.out_scene import Out
+
+
+def fail(out: Out, name: str, cause: str = "rule", field: str = "", **more: Any) -> RecordLink:
+    firm, external_id = out.linked_firm(name)
+    link = RecordLink.objects.get(row_id=firm.pk)
+    values = {"error_cause": cause, "error_field": field, "error": "No.", "failed_at": timezone.now(), **more}
+    for column, value in values.items():
+        setattr(link, column, value)
+    link.save()
+    return link
+
+
+def console(out: Out) -> str:
+    return reverse("admin:crm_console", args=[out.integration.pk])
+
+
+def records(out: Out, cause: str, field: str = "") -> str:
+    return reverse("admin:crm_console_records", args=[out.integration.pk]) + f"?cause={cause}&field={field}"
+
+
+def test_the_console_of_a_quiet_crm_teaches(out: Out, as_staff: Client) -> None:
+    page = as_staff.get(console(out)).content.decode()
+    assert "Every record was taken." in page
+    assert "Nothing: all that the CRM sent was taken in." in page
+
+
+def test_the_console_groups_by_cause_and_field_and_says_what_to_do(out: Out, as_staff: Client) -> None:
+    for number in range(3):
+        fail(out, f"Firm {number}", "required_missing", "Industry")
+    fail(out, "Other", "loop", state="paused")
+    SetAside.objects.create(
+        company=out.company, state=SyncState.objects.get(), external_id="Contact:1", reason="It has no name."
+    )
+    page = as_staff.get(console(out)).content.decode()
+    for words in (
+        "A field that the CRM requires has no value",
+        "Industry",
+        "Map a field of ours to it",
+        "within a few",
+    ):
+        assert words in page
+    assert "It has no name." in page
+
+
+def test_the_console_tells_the_allowance_and_what_waits(out: Out, as_staff: Client) -> None:
+    Budget.objects.create(
+        company=out.company, integration=out.integration, day_used=12345, day_limit=15000, day_seen_at=timezone.now(),
+        our_day=timezone.now().date(), our_calls=77, waiting={"meeting": 31},
+        waits_until=timezone.now() + timedelta(hours=1), waits_for="Little is left.",
+    )  # fmt: skip
+    page = as_staff.get(console(out)).content.decode()
+    for words in ("12,345 of 15,000", "77 calls", "Little is left.", "Meetings: 31"):
+        assert words in page
+
+
+def test_ticked_records_are_tried_again(out: Out, as_staff: Client) -> None:
+    first, second = fail(out, "First"), fail(out, "Second")
+    page = as_staff.get(records(out, "rule")).content.decode()
+    assert f"https://crm.example/Account/{first.external_id}" in page
+    answer = as_staff.post(
+        reverse("admin:crm_console_resync", args=[out.integration.pk]),
+        {"cause": "rule", "field": "", "which": "ticked", "link": [str(first.pk)]},
+        follow=True,
+    )
+    assert "Asked again for 1" in answer.content.decode()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.is_due, first.error_cause) == (True, "")
+    assert (second.is_due, second.error_cause) == (False, "rule")
+    assert SyncState.objects.get().dirty_mark == 2
+
+
+def test_all_of_a_group_are_tried_again_and_paused_ones_resumed(out: Out, as_staff: Client) -> None:
+    links = [fail(out, f"Firm {number}", "loop", state="paused") for number in range(3)]
+    other = fail(out, "Other")
+    address = reverse("admin:crm_console_resync", args=[out.integration.pk])
+    answer = as_staff.post(address, {"cause": "loop", "field": "", "which": "all"}, follow=True)
+    assert "Asked again for 3" in answer.content.decode()
+    assert set(RecordLink.objects.filter(pk__in=[link.pk for link in links]).values_list("state", "is_due")) == {
+        ("linked", True)
+    }
+    other.refresh_from_db()
+    assert other.error_cause == "rule"
+
+
+def test_a_form_that_names_no_id_is_refused(out: Out, as_staff: Client) -> None:
+    address = reverse("admin:crm_console_resync", args=[out.integration.pk])
+    assert as_staff.post(address, {"which": "ticked", "link": "x"}).status_code == 400
+    assert as_staff.get(address).status_code == 400
+    assert as_staff.get(reverse("admin:crm_console", args=[uuid.uuid4()])).status_code == 404
+
+
+def test_a_link_tells_its_whole_story(out: Out, as_staff: Client) -> None:
+    firm, external_id = out.linked_firm("Pension One", score=82)
+    out.push()
+    link = RecordLink.objects.get()
+    Write.objects.update(echoed_at=timezone.now(), echoes=1)
+    page = as_staff.get(reverse("admin:crm_recordlink_change", args=[link.pk])).content.decode()
+    assert "LPxGP_Match_Score__c = 82" in page
+    assert "ignored" in page
+    assert reverse("admin:relationships_organization_change", args=[firm.pk]) in page
+    assert as_staff.post(reverse("admin:crm_recordlink_resync", args=[link.pk])).status_code == 302
+    link.refresh_from_db()
+    assert link.is_due
+
+
+def test_the_ledger_says_what_came_back(out: Out, as_staff: Client) -> None:
+    out.linked_firm("Pension One", score=82)
+    out.push()
+    [write] = out.writes()
+    page = as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
+    assert "did not come back yet" in page
+    assert echoes.words(write) in page.replace("&#x27;", "'")
+    assert as_staff.get(reverse("admin:crm_write_change", args=[write.pk])).status_code == 302
+
+
+def test_a_conflict_is_put_back_by_a_button(out: Out, as_staff: Client, staff: User) -> None:
+    firm, external_id = out.linked_firm("Pension One")
+    conflict = Conflict.objects.create(
+        company=out.company, integration=out.integration, link=RecordLink.objects.get(), lpxgp_field="org.city",
+        crm_field="BillingCity", ours="Zug", theirs="Bern", winner="theirs", rule="The mapping says so.",
+    )  # fmt: skip
+    address = reverse("admin:crm_conflict_change", args=[conflict.pk])
+    assert "The mapping says so." in as_staff.get(address).content.decode()
+    answer = as_staff.post(reverse("admin:crm_conflict_restore", args=[conflict.pk]), follow=True)
+    assert "put back" in answer.content.decode()
+    firm.refresh_from_db()
+    conflict.refresh_from_db()
+    assert (firm.city, conflict.restored_by) == ("Zug", staff)
+    again = as_staff.post(reverse("admin:crm_conflict_restore", args=[conflict.pk]), follow=True)
+    assert "put back already" in again.content.decode()
+
+
+@pytest.mark.parametrize(("decision", "state", "left"), [("merge", "merged", 1), ("dismiss", "dismissed", 2)])
+def test_twins_are_decided_by_a_person(out: Out, as_staff: Client, decision: str, state: str, left: int) -> None:
+    first, second = out.person("Lena Alder", "lena@a.example"), out.person("L. Alder", "lena@b.example")
+    twin = Twin.objects.create(
+        company=out.company, integration=out.integration, kind="person", digest="d" * 64,
+        ours=[str(first.pk), str(second.pk)], reason="Both have one telephone.",
+    )  # fmt: skip
+    page = as_staff.get(reverse("admin:crm_twin_change", args=[twin.pk])).content.decode()
+    assert "lena@a.example" in page
+    assert "L. Alder" in page
+    as_staff.post(reverse("admin:crm_twin_decide", args=[twin.pk]), {"decision": decision})
+    twin.refresh_from_db()
+    assert (twin.state, Person.objects.count()) == (state, left)
+
+
+def test_drift_is_shown_and_mended(out: Out, as_staff: Client) -> None:
+    firm, external_id = out.linked_firm("Pension One")
+    RecordLink.objects.update(looked_at=timezone.now() + timedelta(minutes=1))
+    out.crm.put("Account", external_id, BillingCity="Bern")
+    report = drift.report(out.integration)
+    page = as_staff.get(reverse("admin:crm_driftreport_change", args=[report.pk])).content.decode()
+    for words in ("1 difference", "Bern", "It changed in the CRM.", "Pension One"):
+        assert words in page
+    as_staff.post(reverse("admin:crm_drift_mend", args=[report.pk]))
+    report.refresh_from_db()
+    assert report.mended_at is not None
+    assert RecordLink.objects.get().is_due
+
+
+def test_a_policy_is_made_when_it_is_first_opened_and_a_change_starts_a_sync(out: Out, as_staff: Client) -> None:
+    answer = as_staff.get(reverse("admin:crm_policy_of", args=[out.integration.pk]), follow=True)
+    policy = Policy.objects.get()
+    assert answer.status_code == 200
+    data = {"writes": "all", "creates_people": "on", "daily_share": "70", "takes_people": "on", "on_delete": "ignore"}
+    assert as_staff.post(reverse("admin:crm_policy_change", args=[policy.pk]), data).status_code == 302
+    policy.refresh_from_db()
+    assert (policy.creates_people, policy.daily_share) == (True, 70)
+    assert SyncState.objects.get().dirty_mark == 2
+
+
+def addresses(out: Out) -> list[str]:
+    """Every page that lists rows."""
+    lists = [
+        f"admin:crm_{name}_changelist" for name in ("recordlink", "write", "conflict", "twin", "driftreport", "policy")
+    ]
+    return [console(out), records(out, "rule"), *(reverse(name) for name in lists)]
+
+
+def test_pages_cost_the_same_however_much_there_is(out: Out, as_staff: Client) -> None:
+    def fill(count: int) -> None:
+        for number in range(count):
+            link = fail(out, f"Firm {count}-{number}")
+            Write.objects.create(
+                company=out.company, integration=out.integration, link=link, idempotency_key=uuid.uuid4().hex,
+                crm_object="Account", state="done",
+            )  # fmt: skip
+            Conflict.objects.create(
+                company=out.company, integration=out.integration, link=link, lpxgp_field="org.city", winner="ours"
+            )
+            Twin.objects.create(
+                company=out.company, integration=out.integration, kind="person", digest=uuid.uuid4().hex, reason="Same"
+            )
+            DriftReport.objects.create(company=out.company, integration=out.integration, finished_at=timezone.now())
+
+    def cost() -> list[int]:
+        found = []
+        for address in addresses(out):
+            with CaptureQueriesContext(database) as seen:
+                assert as_staff.get(address).status_code == 200, address
+            found.append(len(seen))
+        return found
+
+    fill(2)
+    cost()
+    few = cost()
+    fill(20)
+    assert cost() == few
+
+
+def test_members_have_no_business_here(out: Out, as_alice: Client) -> None:
+    for address in addresses(out):
+        assert as_alice.get(address).status_code in {302, 403, 404}
