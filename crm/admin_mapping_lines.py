@@ -10,7 +10,7 @@ from django.urls import URLPattern, path
 
 from crm import checks, drafts, forms, mapping, rows, schema, suggestions, trial
 from crm.admin_mapping_desk import Desk, MappingDesk, seen_of, staff
-from crm.catalogue import OURS, OurField
+from crm.catalogue import KIND_LABELS, OURS, OurField
 from crm.contract import Field
 from crm.defaults import of as defaults_of
 from crm.mapping import Context, Row, TransformError
@@ -119,7 +119,7 @@ class LinePages(MappingDesk):
         context |= _told(desk, row, data or _sample(desk, ours))
         context["listed"] = _listed(desk, ours, row.crm_field, data.get("find", ""))
         template = "line_form" if getattr(request, "htmx", False) else "line"
-        title = f"{ours.label} of {desk.title}"
+        title = f"{KIND_LABELS[ours.kind]}, {ours.label}: {desk.title}"
         return self.page(request, desk, template, form=form, find=data.get("find", ""), title=title, **context)
 
 

@@ -12,6 +12,7 @@ from crm import connection, defaults, schema, trial
 from crm.admin_mapping_desk import Desk, MappingDesk
 from crm.catalogue import KIND_LABELS
 from crm.contract import FieldCreated, NewField
+from crm.shapes import TYPE_WORDS
 from integrations.errors import IntegrationError
 
 RUNS = (20, 50, 100, 200)
@@ -81,9 +82,10 @@ class TrialPages(MappingDesk):
             self.note_change(request, desk, f"Asked {desk.label} to create fields; created: {names or 'none'}.")
             if self.refresh(request, desk):
                 desk = self.desk(request, pk)
+        still = [(new, TYPE_WORDS[new.type]) for new in missing_fields(desk)]
         title = f"Create the missing fields: {desk.title}"
         return self.page(
-            request, desk, "create_fields", wanted=wanted, made=made, error=error, still=missing_fields(desk),
+            request, desk, "create_fields", wanted=wanted, made=made, error=error, still=still,
             needs=defaults.of(desk.integration.provider).creating_needs,
             title=title,
         )  # fmt: skip

@@ -178,7 +178,7 @@ def _line(desk: Desk, row: Row, found: list[Problem], before: Row | None) -> Sho
         facts=forms.facts(theirs) if theirs else (),
         direction=words["Direction"],
         arrow=ARROWS.get(row.sync_direction, "?"),
-        rule=words["Where both changed"] if row.sync_direction == "bidirectional" else "",
+        rule=words["Where both changed"],
         mode=words["Written"] if row.write_mode != "always" else "",
         transform=words["Transform"] if transform is None or transform.name else "",
         slug=forms.slug_of(row.lpxgp_field),

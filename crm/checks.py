@@ -61,6 +61,8 @@ BRIDGES: Mapping[tuple[FieldType, FieldType], str] = {
 }
 """The transform that helps where our type (first) does not fit theirs."""
 
+USUAL, SMALL = 255, 40
+"""Characters: names and the like of ours that are stored in up to so many rarely have more than so few."""
 LONG: frozenset[FieldType] = frozenset({"text", "long_text", "html"})
 
 
@@ -183,7 +185,7 @@ def _object(row: Row, line: Line, crm: Crm) -> Iterator[Said]:
         is_new = any((new.object, new.name) == (row.crm_object, row.crm_field) for new in crm.new_fields)
         message = f"{row.crm_object} has no field “{row.crm_field}”, or hides it from the linked account."
         fix = (
-            "Press “Create the missing fields” below, or ask the CRM's administrator to show it, then refresh."
+            "Press “Create the missing fields” on the mapping's page, or ask the CRM's administrator to show it."
             if is_new
             else "Choose another field; if it is new or was just made visible, press “Refresh fields” first."
         )
@@ -293,8 +295,10 @@ def _length(line: Line, theirs: Field) -> Iterator[Said]:
     if not _goes_out(line) or theirs.max_length is None or line.transform.name == "shorten":
         return
     ours = line.ours
-    most = ours.max_length if ours.type != "long_text" else 100_000
-    if ours.type in {"text", "long_text"} and not ours.constant and most is not None and most > theirs.max_length:
+    # What may be short by its nature is worth a note only where the field is really small.
+    most = 100_000 if ours.type == "long_text" else ours.max_length or 0
+    is_likely = most > theirs.max_length if most > USUAL else theirs.max_length < SMALL
+    if ours.type in {"text", "long_text"} and not ours.constant and is_likely:
         message = f"{ours.label} may be longer than the {theirs.max_length:,} characters {theirs.label} holds."
         fix = "Choose the transform “Shorten”, or leave it: the CRM then refuses those that are too long."
         yield "transform", message, fix, False

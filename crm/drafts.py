@@ -18,7 +18,7 @@ from crm.catalogue import OURS
 from crm.checks import Crm, Problem
 from crm.mapping import Row
 from crm.models import ConflictRule, Direction, FieldMapping, MappingVersion, RecordLink, WriteMode
-from crm.transforms import TRANSFORMS
+from crm.transforms import TRANSFORMS, FormOption
 from integrations import sync_states
 from integrations.models import Integration, SyncRun, SyncState
 from relationships.models import Company, User
@@ -203,16 +203,17 @@ def _parts(was: Row, is_now: Row) -> tuple[tuple[str, str, str], ...]:
 
 def _transform(row: Row) -> str:
     transform = TRANSFORMS.get(row.transform.get("name", ""))
-    label = transform.label if transform else str(row.transform.get("name"))
+    if transform is None:
+        return str(row.transform.get("name"))
     options = row.transform.get("options") or {}
-    told = [f"{name}: {_told(value)}" for name, value in sorted(options.items()) if value]
-    return f"{label} ({'; '.join(told)})" if told else label
+    told = [_told(option, options[option.name]) for option in transform.options if options.get(option.name)]
+    return f"{transform.label} ({'; '.join(told)})" if told else transform.label
 
 
-def _told(value: Any) -> str:
-    if isinstance(value, list):
+def _told(option: FormOption, value: Any) -> str:
+    if option.form == "pairs" and isinstance(value, list):
         return ", ".join(" = ".join(map(str, pair)) for pair in value if isinstance(pair, list))
-    return str(value)
+    return f"{option.label}: {dict(option.choices).get(str(value), value)}"
 
 
 def _word(choices: Any, value: str) -> str:

@@ -101,10 +101,18 @@ def _best(ours: OurField, free: Collection[str], crm: Crm, standard: Row | None)
         theirs = fields[name]
         words = sorted({plain(theirs.label), plain(theirs.name)} & NAMES.get(ours.name, frozenset({plain(ours.label)})))
         if words:
-            reason = f"it is called “{theirs.label}”, and the types fit"
-            if sound := _if_sound(Suggestion(fitted(ours, crm_object, theirs), ours, theirs, reason), crm):
+            row = fitted(ours, crm_object, theirs)
+            more = "; its table of choices is to be completed" if _is_partial(row, ours) else ""
+            reason = f"it is called “{theirs.label}”, and the types fit{more}"
+            if sound := _if_sound(Suggestion(row, ours, theirs, reason), crm):
                 return sound
     return None
+
+
+def _is_partial(row: Row, ours: OurField) -> bool:
+    """Whether a table of choices lacks some of our values."""
+    pairs = (row.transform.get("options") or {}).get("pairs")
+    return pairs is not None and len(pairs) < len(ours.options)
 
 
 def _if_sound(suggestion: Suggestion, crm: Crm) -> Suggestion | None:

@@ -6,6 +6,7 @@ from crm.contract import NewField
 
 SHORTEN = {"name": "shorten", "options": {}}
 DAY = {"name": "date_in_zone", "options": {}}
+DONE = {"name": "choice_table", "options": {"pairs": [["done", "Completed"]]}}
 STATES = {"name": "choice_table", "options": {"pairs": [["open", "Not Started"], ["done", "Completed"]]}}
 PRIORITIES = {"name": "choice_table", "options": {"pairs": [["high", "High"], ["normal", "Normal"], ["low", "Low"]]}}
 WEBSITE = {"name": "domain", "options": {"form": "address"}}
@@ -46,7 +47,7 @@ DEFAULT_ROWS: tuple[dict[str, Any], ...] = (
     _row("email.title", "Task.Subject", transform=SHORTEN),
     _row("email.sent_at", "Task.ActivityDate", transform=DAY),
     _row("email.description", "Task.Description", transform=SHORTEN),
-    _row("email.status", "Task.Status", transform=STATES),
+    _row("email.status", "Task.Status", transform=DONE),
     _row("email.type", "Task.TaskSubtype"),
     _row("task.title", "Task.Subject", transform=SHORTEN),
     _row("task.description", "Task.Description", transform=SHORTEN),
