@@ -44,6 +44,7 @@ CAUSES = {
     "PROPERTY_VALUE_TOO_LONG": "too_long",
     "REQUIRED_PROPERTY": "required_missing",
     "REQUIRED_PROPERTIES": "required_missing",
+    "REQUIRED_PROPERTY_MISSING": "required_missing",
     "OBJECT_NOT_FOUND": "gone",
     "CONFLICT": "duplicate",
     "MISSING_SCOPES": "no_permission",

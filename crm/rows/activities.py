@@ -38,6 +38,7 @@ def _meeting(row: Touchpoint, description: str) -> Values:
         "meeting.title": f"{CANCELLED}{title}" if row.cancelled_at else title,
         "meeting.starts_at": row.occurred_at,
         "meeting.ends_at": row.ended_at or row.occurred_at,
+        "meeting.filed_at": row.occurred_at,
         "meeting.location": None if row.is_private else row.location or None,
         "meeting.description": None if row.is_private else description or None,
     }

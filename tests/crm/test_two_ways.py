@@ -1,0 +1,261 @@
+"""The whole way in and out, through the real adapters over HTTP, against both pretend CRMs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from crm import catalogue, rows, sync
+from crm.hubspot import defaults as hubspot_defaults
+from crm.models import Conflict, RecordLink, Write
+from crm.salesforce import defaults as salesforce_defaults
+from integrations import grants
+from integrations.models import Integration, SyncRun, SyncState
+from relationships import tenancy
+from relationships.models import (
+    Company,
+    Fund,
+    Match,
+    Note,
+    Organization,
+    OrganizationDomain,
+    Person,
+    PersonAddress,
+    Task,
+    Touchpoint,
+    User,
+)
+from tests.crm.worlds import World, opened
+
+NEW_FIELDS = {"salesforce": salesforce_defaults.NEW_FIELDS, "hubspot": hubspot_defaults.NEW_FIELDS}
+SCORE = {"salesforce": "LPxGP_Match_Score__c", "hubspot": "lpxgp_match_score"}
+
+
+@dataclass
+class Firm:
+    """A company and its CRM."""
+
+    company: Company
+    world: World
+    integration: Integration
+    state: SyncState
+
+    def sync(self) -> SyncRun:
+        """One run, with whatever is due; it has to end well."""
+        SyncState.unscoped.filter(pk=self.state.pk).update(
+            dirty_mark=F("dirty_mark") + 1, next_attempt_at=None, queued_at=None
+        )
+        sync.run(self.state.pk)
+        run = SyncRun.unscoped.filter(state=self.state).latest("started_at")
+        assert (run.outcome, run.error) == ("done", "")
+        return run
+
+    def later(self, seconds: float = 400) -> None:
+        """Time passes in the CRM, and with it the overlap of two reads."""
+        self.world.advance(seconds)
+        token = str(self.world.link.http.headers["Authorization"]).removeprefix("Bearer ")
+        self.integration.encrypted_tokens = grants.seal(
+            self.integration, {"access_token": token, "refresh_token": "none"}
+        )
+        self.integration.save(update_fields=["encrypted_tokens"])
+
+    def firm(self, name: str, domain: str = "", score: float | None = None) -> Organization:
+        organization = Organization.objects.create(company=self.company, name=name)
+        if domain:
+            OrganizationDomain.objects.create(company=self.company, organization=organization, domain=domain)
+        if score is not None:
+            fund, _ = Fund.objects.get_or_create(company=self.company, name="Fund I")
+            Match.objects.create(
+                company=self.company, organization=organization, fund=fund, score=score, summary="Fits."
+            )
+        return organization
+
+    def person(self, name: str, email: str, organization: Organization) -> Person:
+        person = Person.objects.create(company=self.company, display_name=name, organization=organization)
+        PersonAddress.build(person, email, is_primary=True).save()
+        return person
+
+    def external_id(self, row: Any) -> str:
+        return str(RecordLink.objects.get(row_id=row.pk).external_id)
+
+    def writes(self) -> int:
+        return Write.objects.count()
+
+
+@pytest.fixture(params=["salesforce", "hubspot"])
+def firm(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Firm]:
+    company = Company.objects.create(name="Acme")
+    with opened(request.param) as world, tenancy.within(company.pk):
+        made = world.adapter.create_fields(world.link, list(NEW_FIELDS[world.slug]))
+        assert [one.error for one in made if not one.is_created] == []
+        integration = Integration(
+            company=company,
+            provider=world.slug,
+            integration_type="crm",
+            external_account_id=world.link.account_id,
+            account_address="Acme",
+            expires_at=timezone.now() + timedelta(days=1),
+            resources_listed_at=timezone.now(),
+            details=dict(world.link.details),
+        )
+        token = str(world.link.http.headers["Authorization"]).removeprefix("Bearer ")
+        integration.encrypted_tokens = grants.seal(integration, {"access_token": token, "refresh_token": "none"})
+        integration.save()
+        state = SyncState.objects.create(
+            company=company,
+            integration=integration,
+            resource_type="crm",
+            external_id=world.link.account_id,
+            name="Acme",
+            is_primary=True,
+            is_chosen=True,
+        )
+        yield Firm(company, world, integration, state)
+
+
+def test_contacts_come_in_and_scores_go_out_once(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example", title="CIO")
+    known = firm.firm("alpha pension", score=82)
+    run = firm.sync()
+    lena = Person.objects.get(display_name="Lena Lee")
+    assert (lena.title, lena.organization_id) == ("CIO", known.pk)
+    assert run.changed >= 2
+    assert float(world.held("organization", account)[SCORE[world.slug]]) == 82
+    before = firm.writes()
+    firm.later()
+    firm.sync()
+    assert Write.objects.filter(echoed_at__isnull=False).count() == before
+    firm.later()
+    quiet = firm.sync()
+    assert (firm.writes(), quiet.changed) == (before, 0)
+
+
+def test_both_sides_changed_the_crm_wins_and_ours_is_kept(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    contact = world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example", title="CIO")
+    firm.sync()
+    firm.later()
+    lena = Person.objects.get(display_name="Lena Lee")
+    lena.title = "Ours"
+    lena.save()
+    world.update("person", contact, title="Theirs")
+    firm.later(5)
+    firm.sync()
+    lena.refresh_from_db()
+    assert lena.title == "Theirs"
+    assert world.held("person", contact)[world.fields["title"]] == "Theirs"
+    conflict = Conflict.objects.get()
+    assert (conflict.ours, conflict.theirs, conflict.winner) == ("Ours", "Theirs", "theirs")
+
+
+def test_our_change_goes_out_and_only_that(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    contact = world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example", title="CIO")
+    firm.sync()
+    firm.later()
+    Person.objects.get(display_name="Lena Lee")
+    for person in Person.objects.all():
+        person.title = "Partner"
+        person.save()
+    firm.sync()
+    assert world.held("person", contact)[world.fields["title"]] == "Partner"
+    assert list(Write.objects.filter(external_id=contact).latest("planned_at").values) == [world.fields["title"]]
+
+
+def test_what_happened_goes_out_with_the_right_people(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    contact = world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example")
+    firm.sync()
+    lena = Person.objects.get(display_name="Lena Lee")
+    user = User.objects.create_user("anna@acme.example", company=firm.company, name="Anna")
+    meeting = Touchpoint.objects.create(
+        company=firm.company,
+        kind="meeting",
+        unique_key="m1",
+        title="Fund II: terms",
+        occurred_at=timezone.now() - timedelta(days=2),
+        ended_at=timezone.now() - timedelta(days=2) + timedelta(hours=1),
+    )
+    meeting.people.add(lena)
+    meeting.users.add(user)
+    task = Task.objects.create(
+        company=firm.company, title="Send the data room", person=lena, due_on=timezone.now().date(), assignee=user
+    )
+    note = Note.objects.create(company=firm.company, author=user, text="Wants ESG data\nsoon", sync_to_crm=True)
+    note.people.add(lena)
+    secret = Note.objects.create(company=firm.company, author=user, text="Keep this here")
+    secret.people.add(lena)
+    firm.sync()
+    errors = list(RecordLink.objects.exclude(error_cause="").values_list("kind", "error_cause", "error"))
+    assert errors == []
+    assert {world.count(kind) for kind in ("meeting", "note")} == {1}
+    wanted = world.wanted("note", "text")
+    record = world.adapter.read(world.link, wanted, [firm.external_id(note)]).records[0]
+    assert "ESG data" in str(record.values[world.fields["text"]])
+    assert ("person", contact) in {(one.kind, one.external_id) for one in record.related}
+    task_record = world.adapter.read(world.link, world.wanted("task", "subject"), [firm.external_id(task)]).records[0]
+    assert task_record.values[world.fields["subject"]] == "Send the data room"
+    for kind, row in {"meeting": meeting, "task": task, "note": note, "person": lena}.items():
+        ours = {field.name for field in catalogue.of_kind(kind) if field.is_outgoing and not field.constant}
+        assert ours - rows.values(kind, [row.pk])[row.pk].keys() == set()
+    before = firm.writes()
+    firm.later()
+    firm.sync()
+    assert firm.writes() == before
+
+
+def test_a_deletion_there_deletes_nothing_here(firm: Firm) -> None:
+    world = firm.world
+    contact = world.create("person", first="Lena", last="Lee", email="lena@alpha.example")
+    firm.sync()
+    firm.later(7200)
+    world.delete("person", contact)
+    firm.later(7200)
+    firm.sync()
+    assert Person.objects.filter(display_name="Lena Lee").exists()
+    assert RecordLink.objects.get(kind="person").state == "deleted"
+
+
+def test_merged_contacts_stay_one_person(firm: Firm) -> None:
+    world = firm.world
+    one = world.create("person", first="Lena", last="Lee", email="lena@alpha.example")
+    other = world.create("person", first="Lena", last="Lee-Old", email="lee@alpha.example")
+    firm.sync()
+    assert Person.objects.count() == 2
+    firm.later(7200)
+    world.merge("person", one, other)
+    firm.later(7200)
+    firm.sync()
+    firm.later()
+    firm.sync()
+    assert RecordLink.objects.filter(kind="person", state="linked").count() == 1
+    assert Person.objects.count() == 2
+
+
+def test_a_lost_reply_makes_no_second_record(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example")
+    firm.sync()
+    lena = Person.objects.get(display_name="Lena Lee")
+    user = User.objects.create_user("anna@acme.example", company=firm.company, name="Anna")
+    note = Note.objects.create(company=firm.company, author=user, text="Wants ESG data", sync_to_crm=True)
+    note.people.add(lena)
+    operation = {"salesforce": "salesforce.composite.sobjects.create", "hubspot": "hubspot.notes.batch.create"}
+    world.scene.post("faults", operation=operation[world.slug], kind="half_page", times=1)
+    SyncState.unscoped.filter(pk=firm.state.pk).update(dirty_mark=F("dirty_mark") + 1)
+    sync.run(firm.state.pk)
+    assert world.count("note") == 1
+    firm.later()
+    firm.sync()
+    assert world.count("note") == 1
+    assert firm.external_id(note)
