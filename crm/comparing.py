@@ -92,12 +92,14 @@ def _part(item: Compared, line: Line, ours: rows.Values, stamp: datetime, contex
     their_value = line.normal(item.record.values.get(line.crm_field))
     half_ours, half_theirs = three_way.halves(item.link.shadow, line.crm_field)
     decision = three_way.decide(line, our_value, their_value, half_ours, half_theirs, stamp, item.record.modified_at)
-    is_open = decision.conflict or decision.action in {"take_theirs", "take_ours"}
-    if item.is_made and (decision.conflict or decision.action == "take_theirs"):
-        decision = AGREE
-    elif is_open and _means(line, item.record.values.get(line.crm_field), ours[line.ours.name], context):
+    if decision.action != "none" and _is_no_difference(item, line, ours[line.ours.name], context):
         decision = AGREE
     return Part(line, our_value, their_value, decision)
+
+
+def _is_no_difference(item: Compared, line: Line, ours: Any, context: Context) -> bool:
+    """A row that was made of the record has nothing of its own to tell; nor has what would be the same here."""
+    return item.is_made or _means(line, item.record.values.get(line.crm_field), ours, context)
 
 
 def _means(line: Line, theirs: Value, ours: Any, context: Context) -> bool:

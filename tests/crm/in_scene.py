@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from crm import connection, mapping, pull
+from crm import connection, mapping, pull, push
 from crm.mapping import Row
 from crm.models import Conflict, Policy, RecordLink, Twin
 from integrations import grants, runs
@@ -59,6 +59,13 @@ class In:
         self.past.append(held.run)
         with connection.open(self.integration, held.access) as link:
             pull.pull(held, link, mapping.published(self.integration))
+        return held.run
+
+    def push(self) -> SyncRun:
+        """Push once."""
+        held = self.held()
+        with connection.open(self.integration, held.access) as link:
+            push.push(held, link, mapping.published(self.integration))
         return held.run
 
     def poke(self, object: str, external_id: str, at: timedelta = timedelta(0)) -> None:

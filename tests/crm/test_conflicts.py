@@ -13,7 +13,6 @@ from tests.crm.in_scene import In
 def test_a_value_that_both_changed_is_told_and_put_back(coming: In, alice: User) -> None:
     contact = coming.crm.create("Contact", LastName="Lena", Phone="1")
     coming.pull()
-    Person.objects.all()[0].save()
     Person.objects.update(phone="2")
     coming.crm.put("Contact", contact, Phone="3")
     coming.pull()
