@@ -6,7 +6,7 @@ matters least waits first.
 
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -149,25 +149,25 @@ def tell_waiting(integration: Integration, waiting: Mapping[str, int]) -> None:
 
 
 def _recent(slots: Slots, pace: Pace, now: datetime) -> Slots:
-    """The parts of time that still count."""
-    edge = _ms(now) - round(pace.seconds * 1000)
-    part = round(pace.seconds * 1000) // SLOTS
-    return [[begun, count] for begun, count in slots if begun + part > edge]
+    """The parts of time that still count: each as when its last call was, and how many there were."""
+    edge = _ms(now) - _period(pace)
+    return [[last, count] for last, count in slots if last > edge]
 
 
 def _counted(slots: Slots, pace: Pace, now: datetime) -> Slots:
-    part = round(pace.seconds * 1000) // SLOTS
-    begun = _ms(now) // part * part
-    if slots and slots[-1][0] >= begun:
-        return [*slots[:-1], [slots[-1][0], slots[-1][1] + 1]]
-    return [*slots, [begun, 1]]
+    part = max(1, _period(pace) // SLOTS)
+    if slots and slots[-1][0] // part >= _ms(now) // part:
+        return [*slots[:-1], [max(slots[-1][0], _ms(now)), slots[-1][1] + 1]]
+    return [*slots, [_ms(now), 1]]
 
 
 def _free_at(slots: Slots, pace: Pace) -> datetime:
     """When the oldest part no longer counts."""
-    part = round(pace.seconds * 1000) // SLOTS
-    gone = slots[0][0] + part + round(pace.seconds * 1000)
-    return datetime.fromtimestamp(gone / 1000, tz=timezone.now().tzinfo)
+    return datetime.fromtimestamp((slots[0][0] + _period(pace)) / 1000, tz=UTC)
+
+
+def _period(pace: Pace) -> int:
+    return round(pace.seconds * 1000)
 
 
 def _ms(at: datetime) -> int:

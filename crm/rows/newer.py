@@ -47,10 +47,10 @@ def _is_listed(rules: Policy) -> bool:
 
 
 def _by_time(kind: str, now: datetime) -> Q:
-    """A task becomes urgent by itself once its day is over."""
+    """A task becomes urgent by itself once its day is over: open ones are compared once a day until then."""
     if kind != "task":
         return Q(pk__in=())
-    return Q(looked_at__date__lte=OuterRef("late_on"))
+    return Q(looked_at__date__lte=OuterRef("late_on"), looked_at__date__lt=now.date())
 
 
 def _organizations(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[Any]:

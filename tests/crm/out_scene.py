@@ -14,7 +14,7 @@ from django.utils import timezone
 from crm import connection, mapping, push, schema
 from crm.contract import Link
 from crm.mapping import Row
-from crm.models import FieldMapping, RecordLink, Write
+from crm.models import FieldMapping, MappingVersion, RecordLink, Write
 from integrations import grants, runs
 from integrations.models import Integration, SyncRun, SyncState
 from relationships.models import Company, Fund, Match, Organization, Person, PersonAddress
@@ -69,7 +69,17 @@ def link_crm(company: Company, provider: str = "salesforce") -> Integration:
 
 def publish(integration: Integration, rows: tuple[Row, ...] = ROWS, version: int = 1) -> None:
     """What is mapped from now on."""
-    FieldMapping.unscoped.filter(company=integration.company, crm_provider=integration.provider).delete()
+    of_crm = {"company": integration.company, "crm_provider": integration.provider}
+    FieldMapping.unscoped.filter(**of_crm).delete()
+    MappingVersion.unscoped.filter(**of_crm, number=version).delete()
+    MappingVersion.unscoped.create(
+        company=integration.company,
+        crm_provider=integration.provider,
+        state=MappingVersion.State.PUBLISHED,
+        number=version,
+        rows=[row.as_json() for row in rows],
+        published_at=timezone.now(),
+    )
     FieldMapping.unscoped.bulk_create(
         FieldMapping(company=integration.company, crm_provider=integration.provider, version=version, **row.as_json())
         for row in rows
