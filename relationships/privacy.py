@@ -5,6 +5,7 @@ Everybody else in the firm sees that there was mail, on which day, in which dire
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from relationships.models import Company, Touchpoint, User
 
@@ -47,13 +48,13 @@ def share_subjects(user: User, is_shared: bool) -> int:
         # As whoever records mail does, so that no sync writes down what was true before.
         Company.objects.select_for_update(no_key=True).filter(pk=user.company_id).values_list("pk").get()
         User.objects.filter(pk=user.pk).update(shares_mail_subjects=is_shared)
-        mails = mails_of(user)
+        mails, now = mails_of(user), timezone.now()
         strict = Touchpoint.users.through._default_manager.filter(
             touchpoint=OuterRef("pk"), user__shares_mail_subjects=False
         )
         if is_shared:
-            return mails.filter(~Exists(strict), is_private=True).update(is_private=False)
-        return mails.filter(Exists(strict), is_private=False).update(is_private=True)
+            return mails.filter(~Exists(strict), is_private=True).update(is_private=False, updated_at=now)
+        return mails.filter(Exists(strict), is_private=False).update(is_private=True, updated_at=now)
 
 
 def mails_of(user: User) -> QuerySet[Touchpoint]:
