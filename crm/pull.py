@@ -15,7 +15,7 @@ from django.utils import timezone
 from crm import connection, edited, incoming, mending, policy
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
-from crm.mapping import Mapping, context
+from crm.mapping import Mapping, context, known_fields
 from crm.models import RecordLink
 from integrations import outsiders, runs
 from integrations.errors import Temporary
@@ -74,10 +74,11 @@ def _forget_others(intake: Intake, kinds: Sequence[str]) -> None:
 
 
 def _wanted(intake: Intake, kind: str) -> Wanted:
-    """The fields to read: those that are mapped, and the one that holds our key."""
+    """The fields to read: those that are mapped, and the one that holds our key, where the CRM has it already."""
     crm_object = intake.adapter.objects[kind]
-    key = intake.adapter.key_fields.get(crm_object)
-    fields = (*intake.mapping.fields(kind), *([key] if key else []))
+    key = intake.adapter.key_fields.get(crm_object, "")
+    is_there = key in known_fields(intake.integration).get(crm_object, {})
+    fields = (*intake.mapping.fields(kind), *([key] if is_there else []))
     return Wanted(crm_object, tuple(dict.fromkeys(fields)))
 
 

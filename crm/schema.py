@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm import connection, mapping
 from crm.contract import Field, Link
-from crm.models import ObjectFields
+from crm.models import FieldMapping, ObjectFields, RecordLink
 from integrations import grants
 from integrations.errors import MissingScope, TokenRefused
 from integrations.models import Integration
@@ -60,7 +60,11 @@ def is_stale(integration: Integration) -> bool:
 
 
 def store(integration: Integration, crm_object: str, found: tuple[Field, ...]) -> None:
-    """Keep a list as it was read now."""
+    """Keep a list as it was read now. What is mapped to a field that is new goes out with the next sync."""
+    before = ObjectFields.unscoped.filter(integration=integration, crm_object=crm_object).first()
+    if before is not None:
+        known = {field.name for field in map(mapping.as_field, before.fields) if _is_writable(field)}
+        _compare_again(integration, crm_object, {field.name for field in found if _is_writable(field)} - known)
     ObjectFields.unscoped.update_or_create(
         integration=integration,
         crm_object=crm_object,
@@ -70,6 +74,21 @@ def store(integration: Integration, crm_object: str, found: tuple[Field, ...]) -
             "fetched_at": timezone.now(),
         },
     )
+
+
+def _is_writable(field: Field) -> bool:
+    return field.is_createable or field.is_updateable
+
+
+def _compare_again(integration: Integration, crm_object: str, added: set[str]) -> None:
+    mapped = FieldMapping.unscoped.filter(
+        company_id=integration.company_id,
+        crm_provider=integration.provider,
+        crm_object=crm_object,
+        crm_field__in=added,
+    )
+    if added and mapped.exists():
+        RecordLink.unscoped.filter(integration=integration, crm_object=crm_object).update(is_due=True)
 
 
 def ask(integration: Integration, question: Callable[[Link], T]) -> T:

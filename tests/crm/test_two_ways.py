@@ -1,6 +1,7 @@
 """The whole way in and out, through the real adapters over HTTP, against both pretend CRMs."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from crm import catalogue, rows, sync
+from crm import catalogue, rows, schema, sync
 from crm.hubspot import defaults as hubspot_defaults
 from crm.models import Conflict, RecordLink, Write
 from crm.salesforce import defaults as salesforce_defaults
@@ -86,15 +87,17 @@ class Firm:
         return Write.objects.count()
 
 
-@pytest.fixture(params=["salesforce", "hubspot"])
-def firm(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Firm]:
+@contextmanager
+def linked(slug: str, has_our_fields: bool = True) -> Iterator[Firm]:
+    """Acme, whose CRM is linked and empty."""
     company = Company.objects.create(name="Acme")
-    with opened(request.param) as world, tenancy.within(company.pk):
-        made = world.adapter.create_fields(world.link, list(NEW_FIELDS[world.slug]))
-        assert [one.error for one in made if not one.is_created] == []
+    with opened(slug) as world, tenancy.within(company.pk):
+        if has_our_fields:
+            made = world.adapter.create_fields(world.link, list(NEW_FIELDS[slug]))
+            assert [one.error for one in made if not one.is_created] == []
         integration = Integration(
             company=company,
-            provider=world.slug,
+            provider=slug,
             integration_type="crm",
             external_account_id=world.link.account_id,
             account_address="Acme",
@@ -115,6 +118,27 @@ def firm(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Fir
             is_chosen=True,
         )
         yield Firm(company, world, integration, state)
+
+
+@pytest.fixture(params=["salesforce", "hubspot"])
+def firm(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Firm]:
+    with linked(request.param) as firm:
+        yield firm
+
+
+@pytest.mark.parametrize("slug", ["salesforce", "hubspot"])
+def test_a_crm_without_our_fields_is_read_all_the_same(slug: str, transactional_db: None) -> None:
+    with linked(slug, has_our_fields=False) as firm:
+        account = firm.world.create("organization", name="Alpha Pension")
+        firm.world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example", title="CIO")
+        firm.firm("Alpha Pension", score=82)
+        firm.sync()
+        assert Person.objects.get().title == "CIO"
+        firm.later()
+        firm.world.adapter.create_fields(firm.world.link, list(NEW_FIELDS[slug]))
+        schema.refresh(firm.integration)
+        firm.sync()
+        assert float(firm.world.held("organization", account)[SCORE[slug]]) == 82
 
 
 def test_contacts_come_in_and_scores_go_out_once(firm: Firm) -> None:
