@@ -15,8 +15,9 @@ from django.utils import timezone
 from integrations.calendar.models import CalendarEvent
 from integrations.email.models import EmailMessage
 from integrations.models import Integration, SyncRun
-from lpxgp import demo_mailboxes, demo_outlook, demo_stage, demo_world, schedules
+from lpxgp import demo_crm_links, demo_mailboxes, demo_outlook, demo_stage, demo_world, schedules
 from lpxgp.demo_browser import Browser, form_to, form_with
+from lpxgp.demo_crm_links import CrmLink
 from lpxgp.demo_stage import Stage, Stuck
 from lpxgp.demo_world import Cast
 from relationships import demo as seed
@@ -64,7 +65,9 @@ def run() -> int:
                         start_reading(browser, stage, user)
             if not SocialAccount.objects.filter(user=anna, provider="microsoft").exists():
                 connect_microsoft(sign_in(stage, anna), stage, anna)
+            crms = connect_crms(stage)
             stage.wait(lambda: all(first_sync_is_done(user, kind) for user, _, kind in linked), 120, "the first syncs")
+            stage.wait(lambda: all(map(demo_crm_links.is_synced, crms)), 120, "the first syncs of the CRMs")
             introduce(stage, company, anna, time.monotonic() - began)
             while True:
                 stage.check()
@@ -83,6 +86,7 @@ def prepare() -> None:
     call_command("createcachetable", verbosity=0)
     schedules.ensure()
     call_command("seed_demo", stdout=io.StringIO())
+    call_command("seed_demo", company=seed.SECOND_COMPANY, small=True, stdout=io.StringIO())
 
 
 def people() -> tuple[Company, User]:
@@ -177,6 +181,18 @@ def connect_microsoft(browser: Browser, stage: Stage, user: User) -> None:
     back = browser.submit(consent, form, account=user.email, decision="allow")
     if back.status != 200 or not back.url.endswith(CONNECTIONS) or f"Microsoft: {user.email}" not in back.text:
         raise Stuck(f"Connecting Microsoft ended at {back.url} ({back.status}).")
+
+
+def connect_crms(stage: Stage) -> tuple[CrmLink, ...]:
+    """Both companies' CRMs, linked by their admins unless they are already, and told where to send their pushes."""
+    crms = demo_crm_links.load(stage)
+    for crm in crms:
+        browser = sign_in(stage, crm.admin)
+        if not crm.is_linked:
+            say(f"Linking {crm.company.name}'s {crm.provider} through the sandbox's consent page")
+            demo_crm_links.connect(stage, browser, crm)
+        demo_crm_links.announce(stage, browser, crm)
+    return crms
 
 
 def first_sync_is_done(user: User, kind: str) -> bool:

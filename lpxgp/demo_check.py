@@ -23,6 +23,7 @@ from integrations.email.models import EmailMessage
 from integrations.models import Channel, Integration, SyncRun
 from lpxgp import demo, demo_stage
 from lpxgp.demo_browser import form_with
+from lpxgp.demo_check_crm import CrmCheck
 from lpxgp.demo_stage import Stage, Stuck
 from relationships import demo as seed
 from relationships.models import Brief, FollowUp, Touchpoint, User
@@ -76,6 +77,7 @@ class Check:
         self._priya = self._company.users.get(
             email=demo.load_world(stage, self._company, self._anna).outlook_user.email
         )
+        self._crm = CrmCheck(stage)
         self._rejected = 0
 
     def play(self) -> None:
@@ -94,6 +96,7 @@ class Check:
             self.lose_mail_history,
             self.follow_outlook,
             self.lose_outlooks_cursors,
+            *self._crm.steps(),
             self.make_a_brief,
         )
         for step in steps:
@@ -309,7 +312,7 @@ class Check:
 
     def result(self) -> dict[str, object]:
         """The numbers, from the database."""
-        linked = Integration.unscoped.filter(company=self._company, sync_status="active").order_by("provider")
+        linked = Integration.unscoped.filter(sync_status="active").order_by("provider", "integration_type")
         return {
             "linked": [f"{one.provider}/{one.integration_type}" for one in linked],
             "events": CalendarEvent.unscoped.filter(company=self._company).count(),
@@ -322,8 +325,9 @@ class Check:
                 "processed": Delivery.objects.filter(status__in=["done", "ignored"]).count(),
                 "failed": WebhookFailure.objects.count(),
                 "replayed": Attempt.objects.filter(is_replay=True, outcome=Attempt.Outcome.DONE).count(),
-                "rejected": self._rejected,
+                "rejected": self._rejected + self._crm.rejected,
             },
+            "crm": self._crm.counts(),
         }
 
     def _link(self, user: User, provider: str, kind: str) -> None:

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
-from integrations.models import Integration, SyncRun
-from lpxgp import demo_crm, demo_crm_worlds
+from django.db.models import F, Q
+
+from integrations.models import Channel, Integration, SyncRun, SyncState
+from lpxgp import demo_crm, demo_crm_worlds, demo_stage
 from lpxgp.demo_browser import Browser, form_to, form_with
 from lpxgp.demo_crm_worlds import ORG, PORTAL
 from lpxgp.demo_stage import Stage, Stuck
 from relationships import demo as seed
 from relationships import tenancy
 from relationships.models import Company, User
+from webhooks.models import Delivery
 
 SETTINGS = "/settings/integrations/"
 SALESFORCE, HUBSPOT = "salesforce", "hubspot"
@@ -65,8 +68,10 @@ def connect(stage: Stage, browser: Browser, link: CrmLink) -> None:
 
 
 def announce(stage: Stage, browser: Browser, link: CrmLink) -> None:
-    """Have the CRM tell us of changes. ``browser`` is the admin's."""
+    """Have the CRM tell us of changes. ``browser`` is the admin's. Raises Stuck."""
     if link.provider == SALESFORCE:
+        channels = Channel.unscoped.filter(integration=link.integration, state=Channel.State.LIVE)
+        stage.wait(channels.exists, 60, "the address for Salesforce's pushes")
         demo_crm_worlds.announce_salesforce(stage, browser, f"{stage.web}{SETTINGS}{link.integration.pk}/pushes/")
     else:
         demo_crm_worlds.announce_hubspot(stage)
@@ -75,6 +80,16 @@ def announce(stage: Stage, browser: Browser, link: CrmLink) -> None:
 def is_synced(link: CrmLink) -> bool:
     """Whether both sides were brought up to date once."""
     return SyncRun.unscoped.filter(state__integration=link.integration, outcome=SyncRun.Outcome.DONE).exists()
+
+
+def is_silent(stage: Stage, link: CrmLink) -> bool:
+    """Whether nothing is on its way between the CRM and us."""
+    if demo_stage.local().get(f"{stage.sandbox}/control/idle", timeout=30).json()["pending"]:
+        return False
+    if Delivery.objects.filter(status__in=["received", "processing", "waiting", "retry"]).exists():
+        return False
+    states = SyncState.unscoped.filter(integration=link.integration)
+    return not states.filter(Q(held_by__isnull=False) | Q(dirty_mark__gt=F("done_mark"))).exists()
 
 
 def _admin(company: Company) -> User:

@@ -171,3 +171,25 @@ def _hubspot_note(note: CrmNote, number: int, contacts: dict[str, str]) -> dict[
     body = f"<p><strong>{note.title}</strong></p><p>{note.text}</p>"
     at = timezone.now() - timedelta(days=9 * number + 9)
     return {"properties": {"hs_note_body": body, "hs_timestamp": at.isoformat()}, "contacts": [contacts[note.email]]}
+
+
+def held(stage: Stage, provider: str, crm_object: str, external_id: str) -> dict[str, Any]:
+    """What a pretend CRM holds of a record. Raises LookupError."""
+    if provider == "salesforce":
+        path = f"salesforce/records?org={ORG}&object={crm_object}&id={external_id}"
+    else:
+        path = f"hubspot/records?portal={PORTAL}&type={crm_object}"
+    records = demo_stage.local().get(f"{stage.sandbox}/control/{path}", timeout=30).json()["records"]
+    for record in records:
+        if external_id in {record.get("Id"), record.get("id")}:
+            return dict(record.get("properties", record))
+    raise LookupError(f"{provider} has no {crm_object} {external_id}.")
+
+
+def change(stage: Stage, provider: str, crm_object: str, external_id: str, **values: Any) -> None:
+    """Somebody changes a record in a pretend CRM, which tells us."""
+    if provider == "salesforce":
+        stage.control("salesforce/records/update", org=ORG, id=external_id, fields=values)
+    else:
+        record = {"id": external_id, "properties": values}
+        stage.control("hubspot/records", portal=PORTAL, type=crm_object, records=[record])
