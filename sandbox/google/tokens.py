@@ -100,7 +100,7 @@ class Tokens:
     def new_refresh(self, client_id: str, email: str, scopes: list[str]) -> str:
         """A refresh token. Of more than a hundred for one grant the oldest dies silently."""
         mine = [name for name, one in self.refresh.items() if (one.client_id, one.email) == (client_id, email)]
-        for oldest in mine[: len(mine) - MOST_REFRESH_TOKENS + 1]:
+        for oldest in mine[: max(0, len(mine) - MOST_REFRESH_TOKENS + 1)]:
             self._kill(oldest)
         token = f"1//0{secrets.token_urlsafe(64)}"
         self.refresh[token] = Token(client_id, email, scopes)

@@ -103,7 +103,7 @@ class Tokens:
     def new_refresh(self, client_id: str, upn: str, scopes: list[str]) -> str:
         """A refresh token; those before it stay good, up to a hundred."""
         mine = [name for name, one in self.refresh.items() if (one.client_id, one.upn) == (client_id, upn)]
-        for oldest in mine[: len(mine) - MOST_REFRESH_TOKENS + 1]:
+        for oldest in mine[: max(0, len(mine) - MOST_REFRESH_TOKENS + 1)]:
             del self.refresh[oldest]
         token = f"1.AR{secrets.token_urlsafe(120)}"
         self.refresh[token] = Refresh(client_id, upn, scopes, self._now())
