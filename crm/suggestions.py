@@ -79,7 +79,7 @@ def missing(rows: Sequence[Row], crm: Crm, standard: Sequence[Row] = ()) -> list
         if best:
             found.append(best)
             taken.add((ours.kind, best.theirs.name))
-    return [each for each in found if not _spoils(each, rows, crm)]
+    return _together(found, rows, crm, {row.lpxgp_field for row in standard})
 
 
 def fitted(ours: OurField, crm_object: str, theirs: Field) -> Row:
@@ -119,10 +119,18 @@ def _if_sound(suggestion: Suggestion, crm: Crm) -> Suggestion | None:
     return None if checks.errors(checks.of_row(0, suggestion.row, crm)) else suggestion
 
 
-def _spoils(suggestion: Suggestion, rows: Sequence[Row], crm: Crm) -> bool:
-    """Whether the whole would have an error more with it, such as a full name beside its parts."""
-    before = len(checks.errors(checks.problems(rows, crm)))
-    return len(checks.errors(checks.problems([*rows, suggestion.row], crm))) > before
+def _together(
+    found: Sequence[Suggestion], rows: Sequence[Row], crm: Crm, standard: Collection[str]
+) -> list[Suggestion]:
+    """Those that can all be taken without an error more, the standard ones before others: no full name beside its
+    parts."""
+    kept: list[Suggestion] = []
+    taken, most = list(rows), len(checks.errors(checks.problems(rows, crm)))
+    for each in sorted(found, key=lambda each: each.ours.name not in standard):
+        if len(checks.errors(checks.problems([*taken, each.row], crm))) <= most:
+            taken.append(each.row)
+            kept.append(each)
+    return [each for each in found if each in kept]
 
 
 def _bridge(ours: OurField, theirs: Field) -> dict[str, Any]:
