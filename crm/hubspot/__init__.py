@@ -29,6 +29,9 @@ from integrations.contract import OpenedChannel, ResourceInfo, WatchRequest
 FOR_GOOD = timedelta(days=3650)
 """Subscriptions belong to the app and never end."""
 
+RENEW_EVERY = timedelta(days=1)
+"""Costs nothing, and gives the channel a secret of the newest key, so that older ones can be taken out."""
+
 TYPE_IDS = {
     "contacts": "0-1",
     "companies": "0-2",
@@ -126,7 +129,8 @@ class HubSpot:
 
     def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
         """Nothing is asked of HubSpot: the app's own subscriptions push for every portal that linked it."""
-        return OpenedChannel(wanted.external_id, "", datetime.now(UTC) + FOR_GOOD)
+        now = datetime.now(UTC)
+        return OpenedChannel(wanted.external_id, "", now + FOR_GOOD, renew_at=now + RENEW_EVERY)
 
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
         """Nothing: pushes of a portal that nobody reads are ignored."""

@@ -30,6 +30,9 @@ from integrations.contract import OpenedChannel, ResourceInfo, WatchRequest
 FOR_GOOD = timedelta(days=3650)
 """An administrator's Outbound Message or trigger pushes until he takes it away."""
 
+RENEW_EVERY = timedelta(days=1)
+"""Costs nothing, and gives the channel a secret of the newest key, so that older ones can be taken out."""
+
 USED = re.compile(r"(?<![-\w])api-usage=(\d+)/(\d+)")
 
 
@@ -117,7 +120,8 @@ class Salesforce:
 
     def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
         """Nothing is asked of Salesforce: its administrator sets up what pushes to the channel's address."""
-        return OpenedChannel(wanted.external_id, "", datetime.now(UTC) + FOR_GOOD)
+        now = datetime.now(UTC)
+        return OpenedChannel(wanted.external_id, "", now + FOR_GOOD, renew_at=now + RENEW_EVERY)
 
     def stop(self, http: requests.Session, channel_id: str, resource_id: str) -> None:
         """Nothing: what still comes to the channel's address is refused."""
