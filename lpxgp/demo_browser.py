@@ -76,9 +76,11 @@ class Browser:
     def get(self, url: str) -> Page:
         return self._page(self._http.get(url, timeout=TIMEOUT))
 
-    def submit(self, page: Page, form: Form, **filled: str) -> Page:
-        """Send a form with what it holds and ``filled`` over it, as pressing its button would."""
-        fields = [(name, value) for name, value in form.fields if name not in filled] + list(filled.items())
+    def submit(self, page: Page, form: Form, **filled: str | list[str]) -> Page:
+        """Send a form with what it holds and ``filled`` over it, as pressing its button would. A list fills several."""
+        fields = [(name, value) for name, value in form.fields if name not in filled]
+        for name, given in filled.items():
+            fields += [(name, value) for value in ([given] if isinstance(given, str) else given)]
         address = urljoin(page.url, form.action)
         if form.method == "post":
             return self._page(self._http.post(address, data=fields, headers={"Referer": page.url}, timeout=TIMEOUT))

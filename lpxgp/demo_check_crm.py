@@ -16,12 +16,13 @@ from functools import partial
 from typing import Any
 
 import requests
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 
 from crm.models import Conflict, FieldMapping, RecordLink, Write
 from integrations.models import Channel
 from lpxgp import demo, demo_crm_links, demo_crm_worlds, demo_stage
+from lpxgp.demo_check_mapping import MappingCheck
 from lpxgp.demo_crm_links import CrmLink
 from lpxgp.demo_stage import Stage, Stuck
 from relationships.models import Match, Person
@@ -57,6 +58,7 @@ class CrmCheck:
             self.follow_the_crms,
             self.push_scores,
             self.settle_conflicts,
+            self.map_a_field,
             self.reject_forged_crm_pushes,
         )
 
@@ -102,7 +104,7 @@ class CrmCheck:
         for crm in self._crms:
             phone = self._field(crm, "person.phone")
             person = Person.unscoped.filter(pk=phone.link.row_id)
-            self._wait_for_silence(crm)
+            demo_crm_links.wait_for_silence(self._stage, crm)
             person.update(phone=OUR_PHONE, updated_at=timezone.now())
             self._change_there(crm, phone, THEIR_PHONE)
             journaled = Conflict.unscoped.filter(link=phone.link, ours=OUR_PHONE, theirs=THEIR_PHONE, winner="theirs")
@@ -110,10 +112,14 @@ class CrmCheck:
             if not person.filter(phone=THEIR_PHONE).exists():
                 raise Stuck(f"The phone number of {crm.provider} did not stay.")
 
+    def map_a_field(self) -> None:
+        """Staff map a new field in the admin, see it refused for one firm, correct, publish, and take it back."""
+        MappingCheck(self._stage, self._crms[0]).map_a_field()
+
     def reject_forged_crm_pushes(self) -> None:
         """Who does not know the secret gets 401 and leaves no delivery behind."""
         for crm in self._crms:
-            self._wait_for_silence(crm)
+            demo_crm_links.wait_for_silence(self._stage, crm)
         before = Delivery.objects.count()
         now = str(int(time.time()))
         apex = json.dumps({"organizationId": "00D000000000000EAA", "object": "Contact", "ids": []}).encode()
@@ -130,7 +136,7 @@ class CrmCheck:
             raise Stuck("A forged push was stored.")
 
     def counts(self) -> dict[str, int]:
-        """What came in, what went out, what gave way and what came back, of both companies."""
+        """Of both companies: records that came in, writes that went out, values that gave way, writes that came back."""
         mine = Q(integration__in=[crm.integration for crm in self._crms])
         came = RecordLink.unscoped.filter(mine, kind__in=("organization", "person", "note"), state="linked")
         written = Write.unscoped.filter(mine, state=Write.State.DONE)
@@ -138,7 +144,7 @@ class CrmCheck:
             "pulled": came.filter(external_stamp__isnull=False).count(),
             "pushed": written.count(),
             "conflicts": Conflict.unscoped.filter(mine).count(),
-            "echoes": written.aggregate(total=Sum("echoes"))["total"] or 0,
+            "echoes": written.filter(echoed_at__isnull=False).count(),
         }
 
     def _field(self, crm: CrmLink, lpxgp_field: str, **more: Any) -> Field:
@@ -160,10 +166,6 @@ class CrmCheck:
     def _is_best(self, crm: CrmLink, score: Field) -> bool:
         record = demo_crm_worlds.held(self._stage, crm.provider, score.link.crm_object, score.link.external_id)
         return Decimal(str(record.get(score.name) or 0)) == BEST
-
-    def _wait_for_silence(self, crm: CrmLink) -> None:
-        """Until nothing is on its way from or to this CRM."""
-        self._stage.wait(partial(demo_crm_links.is_silent, self._stage, crm), WITHIN, f"{crm.provider} to be silent")
 
     def _tell_of_match(self, crm: CrmLink) -> None:
         """As LPxGP Core does, signed after the Standard Webhooks specification."""

@@ -82,8 +82,12 @@ def is_synced(link: CrmLink) -> bool:
     return SyncRun.unscoped.filter(state__integration=link.integration, outcome=SyncRun.Outcome.DONE).exists()
 
 
-def is_silent(stage: Stage, link: CrmLink) -> bool:
-    """Whether nothing is on its way between the CRM and us."""
+def wait_for_silence(stage: Stage, link: CrmLink) -> None:
+    """Until nothing is on its way between the CRM and us. Raises Stuck."""
+    stage.wait(lambda: _is_silent(stage, link), 30, f"{link.provider} to be silent")
+
+
+def _is_silent(stage: Stage, link: CrmLink) -> bool:
     if demo_stage.local().get(f"{stage.sandbox}/control/idle", timeout=30).json()["pending"]:
         return False
     if Delivery.objects.filter(status__in=["received", "processing", "waiting", "retry"]).exists():
