@@ -136,7 +136,7 @@ class CrmCheck:
             raise Stuck("A forged push was stored.")
 
     def counts(self) -> dict[str, int]:
-        """Of both companies: records that came in, writes that went out, values that gave way, writes that came back."""
+        """Of both companies: records that came in, writes that went out, values that gave way, echoes of writes."""
         mine = Q(integration__in=[crm.integration for crm in self._crms])
         came = RecordLink.unscoped.filter(mine, kind__in=("organization", "person", "note"), state="linked")
         written = Write.unscoped.filter(mine, state=Write.State.DONE)
