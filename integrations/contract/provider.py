@@ -30,7 +30,6 @@ class Provider(Reach, Sender, Protocol):
     ``admin_consent_url`` is empty where administrators have no consent of their own.
     """
 
-    consent_origins: tuple[str, ...]
     can_revoke: bool
 
     @property

@@ -55,6 +55,14 @@ def test_before_consent_a_page_says_what_is_read_and_what_never(as_alice: Client
     assert "Continue to Google" in page
 
 
+def test_a_firms_own_sign_in_page_may_stand_between(as_alice: Client, google: Google) -> None:
+    """Chrome ends a form's way where a redirect leaves what the page allows; elsewhere nothing is loosened."""
+    page = as_alice.get("/oauth/start/google/calendar")
+    forms = page["Content-Security-Policy"].partition("form-action")[2].partition(";")[0].split()
+    assert "https:" in forms
+    assert "https:" not in as_alice.get("/people/")["Content-Security-Policy"].split()
+
+
 def test_a_link_is_stored_encrypted_with_what_was_granted(
     google: Google, as_alice: Client, alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,7 +29,6 @@ ISSUERS = frozenset({ISSUER, "accounts.google.com"})
 class Consent:
     """The OAuth half of the provider. Accounts are keyed on ``sub``; the address may change."""
 
-    consent_origins = (ISSUER,)
     can_revoke = True
 
     def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun:

@@ -27,7 +27,6 @@ V1_REFRESH_TOKENS = f"{API}/oauth/v1/refresh-tokens"
 class Consent:
     """The OAuth half of the provider. Accounts are portals, by their hub id; their domains may change."""
 
-    consent_origins = (APP, "https://*.hubspot.com")
     can_revoke = True
 
     def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun:

@@ -90,7 +90,6 @@ def _is_configuration(answer: requests.Response) -> bool:
 class Consent:
     """The OAuth half of the provider. Accounts are keyed on tenant and object id; the address may change."""
 
-    consent_origins = (LOGIN,)
     can_revoke = False
 
     def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun:

@@ -45,7 +45,6 @@ def to18(record_id: str) -> str:
 class Consent:
     """The OAuth half of the provider. Accounts are organizations; their names may change."""
 
-    consent_origins = (f"https://{hosts.PRODUCTION}", f"https://{hosts.SANDBOX}", f"https://*{hosts.SUFFIX}")
     can_revoke = True
 
     def begin(self, config: ClientConfig, http: requests.Session, wanted: ConsentWanted) -> Begun:
