@@ -18,6 +18,7 @@ TINY = {
     "calendar_sync": ["--events", "60", "--page-sizes", "20", "--latencies", "0", "--memory-events", "20", "40"],
     "mail_sync": ["--messages", "40", "--latency", "0", "--one-by-one", "2", "--memory-messages", "20", "40"],
     "mail_incremental": ["--messages", "60", "--known", "20", "--latency", "0"],
+    "crm_first_load": ["--people", "20", "40"],
     "matching": ["--people", "500", "--addresses", "20"],
 }
 OTHERS = [("mail_sync", "microsoft"), ("calendar_sync", "microsoft")]
