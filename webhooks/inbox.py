@@ -114,8 +114,9 @@ def _insert(values: dict[str, Any], claim: Claim | None = None) -> bool:
     database = connections[DEFAULT_DB_ALIAS]  # once: the proxy that Django offers looks it up at each use
     parameters = {name: _field(name).get_db_prep_value(value, database) for name, value in values.items()}
     if claim:
-        company_id = _field("company").get_db_prep_value(claim.company_id, database)
-        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id, "of_company": company_id}
+        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id}
+        if claim.company_id is not None:
+            parameters["of_company"] = _field("company").get_db_prep_value(claim.company_id, database)
     sql = _insert_sql(database.vendor, tuple(values), _condition(claim) if claim else "")
     database.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     try:

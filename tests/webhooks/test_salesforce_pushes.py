@@ -379,3 +379,14 @@ def test_any_bytes_are_a_message_or_unreadable(body: bytes) -> None:
 def test_a_message_damaged_anywhere_is_no_fault_of_ours(start: int, length: int, put: bytes) -> None:
     with contextlib.suppress(Unreadable):
         outbound_messages.parse(CONTACT[:start] + put + CONTACT[start + length :])
+
+
+def test_the_apex_class_of_the_documentation_says_what_we_read() -> None:
+    page = (FIXTURES.parents[2] / "docs" / "salesforce-push.md").read_text()
+    apex = page.split("```apex")[1].split("```")[0]
+    assert f"callout:LPxGP{PATH}'" in apex
+    for name in call_out():
+        assert f"'{name}' =>" in apex
+    for header in ("X-Salesforce-Timestamp", "X-Salesforce-Signature"):
+        assert f"setHeader('{header}'" in apex
+    assert "Crypto.generateMac('hmacSHA256', Blob.valueOf(stamp + '.' + body), Blob.valueOf(secret))" in apex
