@@ -104,8 +104,10 @@ def of(
     along: list[Wish] = []
     flaw = None
     for line in lines:
+        if not (line.writes_changed if link.external_id else line.writes_new):
+            continue  # The CRM takes it at the record's creation alone, or only after that.
         try:
-            wish = _wish(line, ours.get(line.ours.name), context, is_creation=not link.external_id)
+            wish = _wish(line, ours.get(line.ours.name), context)
         except _Flawed as error:
             flaw = flaw or error.error
             continue
@@ -189,11 +191,9 @@ class _Flawed(Exception):
         self.error = RecordError(cause, message, field=line.crm_field)
 
 
-def _wish(line: Line, ours: Ours, context: Context, is_creation: bool) -> Wish:
+def _wish(line: Line, ours: Ours, context: Context) -> Wish:
     if line.theirs is None:
         raise _Flawed("unknown_field", f"{line.crm_object} has no field {line.crm_field} that we may see.", line)
-    if not (line.theirs.is_createable if is_creation else line.theirs.is_updateable):
-        raise _Flawed("no_permission", f"The linked user may not write {line.theirs.label}.", line)
     try:
         value = line.outgoing(ours, context)
     except TransformError as error:
