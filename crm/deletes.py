@@ -19,12 +19,13 @@ class Book:
     """The links that a page concerns, by their records' ids, and what became of them.
 
     ``touched`` are to be stored; ``moved`` of these changed places with another one. ``united`` are pairs of records
-    that the CRM made one.
+    that the CRM made one; ``dropped`` are links without a row that are needed no more.
     """
 
     links: dict[str, RecordLink]
     touched: dict[uuid.UUID, RecordLink] = field(default_factory=dict)
     moved: list[RecordLink] = field(default_factory=list)
+    dropped: list[RecordLink] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
     united: list[Proposal] = field(default_factory=list)
     deleted: int = 0
@@ -33,8 +34,10 @@ class Book:
         self.touched[link.pk] = link
 
     def store(self, integration: Integration) -> None:
-        """Write it all down. Three statements at most."""
+        """Write it all down. A few statements."""
         links.free(self.moved)
+        if self.dropped:
+            RecordLink.objects.filter(pk__among=[link.pk for link in self.dropped]).delete()
         links.store(self.touched.values())
         if self.united:
             digests = [pair.digest for pair in self.united]

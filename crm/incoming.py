@@ -13,7 +13,7 @@ from django.utils import timezone
 from crm import comparing, conflicts, deletes, echoes, links, rows, strangers, twins
 from crm.comparing import Compared
 from crm.contract import Record
-from crm.intake import Intake, Page
+from crm.intake import DOUBLE, Intake, Page
 from crm.models import RecordLink
 from integrations import runs
 
@@ -48,7 +48,7 @@ def _sorted(page: Page, records: Sequence[Record]) -> tuple[list[Compared], list
     new: list[Record] = []
     for record in records:
         link = page.book.links.get(record.external_id)
-        if link is None:
+        if link is None or (link.row_id is None and link.reason == DOUBLE):
             new.append(record)
         elif link.state == RecordLink.State.IGNORED or link.row_id is None:
             page.skipped["ignored"] += 1

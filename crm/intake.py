@@ -19,6 +19,9 @@ TAG = "#lpxgp"
 WAITS = "What it belongs to in the CRM is not known here yet."
 """The reason of a linked record that is looked at again once what it belongs to came."""
 
+DOUBLE = "Two records of the CRM look like one: merge them there, or say that they are two."
+"""The reason of a record that waits for staff, until the one it looks like is gone."""
+
 
 @dataclass
 class Intake:

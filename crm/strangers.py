@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from crm import links, matches, rows, twins
 from crm.comparing import Compared
 from crm.contract import Record
-from crm.intake import TAG, WAITS, Page
+from crm.intake import DOUBLE, TAG, WAITS, Page
 from crm.matches import Match, Stranger
 from crm.models import RecordLink
 from integrations.outsiders import key_of
@@ -87,8 +87,7 @@ def _doubles(
         keys = [] if match else _keys(page.kind, stranger)
         other = other or next((claims.keys[key] for key in keys if key in claims.keys), "")
         if other:
-            reason = "Two records of the CRM look like one: merge them there, or say that they are two."
-            doubles[name] = twins.Proposal(page.kind, reason, theirs=(other, name))
+            doubles[name] = twins.Proposal(page.kind, DOUBLE, theirs=(other, name))
         elif match:
             claims.rows[match.row_id] = name
         else:
@@ -116,15 +115,18 @@ def _keys(kind: str, stranger: Stranger) -> list[str]:
 
 def _set_apart(page: Page, stranger: Stranger, double: twins.Proposal) -> None:
     """Leave it until staff decided."""
+    page.skipped["twin"] += 1
+    if stranger.record.external_id in page.book.links:
+        return
     link = _new(page, stranger, None)
     link.state, link.reason = RecordLink.State.IGNORED, double.reason
     page.book.proposals.append(double)
     page.book.touch(link)
-    page.skipped["twin"] += 1
 
 
 def _link(page: Page, stranger: Stranger, match: Match, claims: _Claims) -> Compared:
     """Link it to the row it is. What that was linked to before is gone, or was never made."""
+    _drop_waiting(page, stranger)
     link = claims.links.get(match.row_id) or _new(page, stranger, match.row_id)
     if link.external_id != stranger.record.external_id:
         link.external_id, link.external_stamp = stranger.record.external_id, None
@@ -134,6 +136,13 @@ def _link(page: Page, stranger: Stranger, match: Match, claims: _Claims) -> Comp
         reason = "One record of the CRM fits both."
         page.book.proposals.append(twins.Proposal(page.kind, reason, ours=(match.row_id, rival)))
     return Compared(link, stranger.record, is_new=True)
+
+
+def _drop_waiting(page: Page, stranger: Stranger) -> None:
+    """What it looked like is gone: it waits for nobody any more."""
+    waiting = page.book.links.pop(stranger.record.external_id, None)
+    if waiting is not None:
+        page.book.dropped.append(waiting)
 
 
 def _new(page: Page, stranger: Stranger, row_id: uuid.UUID | None) -> RecordLink:
@@ -161,6 +170,7 @@ def _make(page: Page, wanted: Sequence[Stranger]) -> list[Compared]:
         if made.id is None:
             page.report(stranger.record.external_id, problems or made.problems)
             continue
+        _drop_waiting(page, stranger)
         link = _new(page, stranger, made.id)
         link.related, (_, is_waiting) = links.related_of(stranger.record), page.behind(stranger.record)
         link.reason = WAITS if is_waiting and page.kind != "organization" else ""

@@ -78,6 +78,20 @@ def test_a_second_record_of_one_person_waits_for_staff(coming: In, staff: User) 
     assert [one.state for one in coming.twins()] == [Twin.State.DISMISSED]
 
 
+def test_a_record_that_waited_takes_the_place_of_one_that_is_gone(coming: In) -> None:
+    first = coming.crm.create("Contact", LastName="Alder", Email="lena@alder.example")
+    second = coming.crm.create("Contact", LastName="Alder", Email="lena@alder.example")
+    coming.pull()
+    person = coming.row(first)
+    coming.crm.delete("Contact", first)
+    coming.crm.put("Contact", second, Title="CIO")
+    coming.pull()
+    coming.pull()
+    person.refresh_from_db()
+    assert (coming.row(second), person.title) == (person, "CIO")
+    assert RecordLink.objects.count() == 1
+
+
 def test_an_address_is_taken_from_nobody(coming: In) -> None:
     lena, max_ = coming.person("Lena", "lena@alder.example"), coming.person("Max", "max@alder.example")
     contact = coming.crm.create("Contact", LastName="Lena", Email="lena@alder.example")
