@@ -61,8 +61,9 @@ BRIDGES: Mapping[tuple[FieldType, FieldType], str] = {
 }
 """The transform that helps where our type (first) does not fit theirs."""
 
-USUAL, SMALL = 255, 40
-"""Characters: names and the like of ours that are stored in up to so many rarely have more than so few."""
+USUAL, SMALL, LONGEST = 255, 40, 50_000
+"""Characters: names and the like of ours that are stored in up to so many rarely have more than so few; long texts
+rarely more than the last."""
 LONG: frozenset[FieldType] = frozenset({"text", "long_text", "html"})
 
 
@@ -296,7 +297,7 @@ def _length(line: Line, theirs: Field) -> Iterator[Said]:
         return
     ours = line.ours
     # What may be short by its nature is worth a note only where the field is really small.
-    most = 100_000 if ours.type == "long_text" else ours.max_length or 0
+    most = LONGEST if ours.type == "long_text" else ours.max_length or 0
     is_likely = most > theirs.max_length if most > USUAL else theirs.max_length < SMALL
     if ours.type in {"text", "long_text"} and not ours.constant and is_likely:
         message = f"{ours.label} may be longer than the {theirs.max_length:,} characters {theirs.label} holds."
