@@ -12,12 +12,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
+from crm.models import RecordLink
 from integrations.calendar.models import CalendarEvent
 from integrations.email.models import EmailMessage
 from integrations.models import Integration, SyncRun
 from lpxgp import demo_crm_links, demo_mailboxes, demo_outlook, demo_stage, demo_world, schedules
 from lpxgp.demo_browser import Browser, form_to, form_with
-from lpxgp.demo_crm_links import CrmLink
+from lpxgp.demo_crm_links import SALESFORCE, CrmLink
 from lpxgp.demo_stage import Stage, Stuck
 from lpxgp.demo_world import Cast
 from relationships import demo as seed
@@ -68,7 +69,7 @@ def run() -> int:
             crms = connect_crms(stage)
             stage.wait(lambda: all(first_sync_is_done(user, kind) for user, _, kind in linked), 120, "the first syncs")
             stage.wait(lambda: all(map(demo_crm_links.is_synced, crms)), 120, "the first syncs of the CRMs")
-            introduce(stage, company, anna, time.monotonic() - began)
+            introduce(stage, company, anna, crms, time.monotonic() - began)
             while True:
                 stage.check()
                 time.sleep(0.5)
@@ -191,7 +192,8 @@ def connect_crms(stage: Stage) -> tuple[CrmLink, ...]:
         if not crm.is_linked:
             say(f"Linking {crm.company.name}'s {crm.provider} through the sandbox's consent page")
             demo_crm_links.connect(stage, browser, crm)
-        demo_crm_links.announce(stage, browser, crm)
+        if crm.provider == SALESFORCE:
+            demo_crm_links.announce_salesforce(stage, browser, crm)
     return crms
 
 
@@ -201,21 +203,23 @@ def first_sync_is_done(user: User, kind: str) -> bool:
     return runs.filter(outcome=SyncRun.Outcome.DONE).exists()
 
 
-def introduce(stage: Stage, company: Company, anna: User, seconds: float) -> None:
+def introduce(stage: Stage, company: Company, anna: User, crms: tuple[CrmLink, ...], seconds: float) -> None:
     """Say where to look and what to try."""
     meetings = Touchpoint.unscoped.filter(company=company, kind=Touchpoint.Kind.MEETING).count()
     events = CalendarEvent.unscoped.filter(company=company).count()
     mails = EmailMessage.unscoped.filter(company=company, verdict=EmailMessage.Verdict.EXCHANGE).count()
     owed = FollowUp.unscoped.filter(company=company, outcome=FollowUp.Outcome.OPEN).count()
+    kept = RecordLink.unscoped.filter(integration=crms[0].integration, state=RecordLink.State.LINKED).count()
     say(
         f"""
 {events} events were read, {meetings} of them are meetings with people the firm knows ({seconds:.0f} s).
 {mails} mails were exchanged with them; {owed} wait for an answer, ours or theirs.
+{kept} records are kept equal with Salesforce: firms, people, meetings, mail, tasks and notes.
 
   Open       {stage.web}/
   Log in     {anna.email}   password: {password()}
   Staff      {seed.STAFF_EMAIL}   same password, at {stage.web}/admin/
-  "Google"   {stage.sandbox}/   (the sandbox: nothing here is real)
+  Sandbox    {stage.sandbox}/   (the pretend Google, Microsoft, Salesforce and HubSpot: nothing is real)
 
 Try this
   - Today: the next meeting starts within the hour; its brief appears within a minute.
@@ -229,6 +233,7 @@ Try this
   - Cancel the next meeting "at Google" and watch it leave the page within seconds:
       curl -H "Content-Type: application/json" {stage.sandbox}/control/google/events/cancel \\
         -d '{{"calendar": "{anna.email}", "ids": ["{next_event_id(company, anna)}"]}}'
+{demo_crm_links.tour(stage, crms)}
 
 Logs are in {stage.logs}. Ctrl-C stops everything; to begin anew, delete {stage.folder}."""
     )

@@ -23,7 +23,7 @@ from crm.models import Conflict, FieldMapping, RecordLink, Write
 from integrations.models import Channel
 from lpxgp import demo, demo_crm_links, demo_crm_worlds, demo_stage
 from lpxgp.demo_check_mapping import MappingCheck
-from lpxgp.demo_crm_links import CrmLink
+from lpxgp.demo_crm_links import SALESFORCE, CrmLink
 from lpxgp.demo_stage import Stage, Stuck
 from relationships.models import Match, Person
 from webhooks.models import Delivery
@@ -67,7 +67,8 @@ class CrmCheck:
         for crm in self._crms:
             browser = demo.sign_in(self._stage, crm.admin)
             demo_crm_links.connect(self._stage, browser, crm)
-            demo_crm_links.announce(self._stage, browser, crm)
+            if crm.provider == SALESFORCE:
+                demo_crm_links.announce_salesforce(self._stage, browser, crm)
         for crm in self._crms:
             self._stage.wait(partial(demo_crm_links.is_synced, crm), WITHIN, f"the first sync of {crm.provider}")
             if not Person.unscoped.filter(company=crm.company, display_name="Regula Amstad").exists():

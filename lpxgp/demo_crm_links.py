@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import F, Q
 
+from crm.models import RecordLink
 from integrations.models import Channel, Integration, SyncRun, SyncState
 from lpxgp import demo_crm, demo_crm_worlds, demo_stage
 from lpxgp.demo_browser import Browser, form_to, form_with
@@ -11,7 +12,7 @@ from lpxgp.demo_crm_worlds import ORG, PORTAL
 from lpxgp.demo_stage import Stage, Stuck
 from relationships import demo as seed
 from relationships import tenancy
-from relationships.models import Company, User
+from relationships.models import Company, Person, User
 from webhooks.models import Delivery
 
 SETTINGS = "/settings/integrations/"
@@ -52,6 +53,7 @@ def load(stage: Stage) -> tuple[CrmLink, CrmLink]:
             owners = [user.email for user in link.company.users.order_by("-is_company_admin", "email")]
             domain = seed.domain_of(link.company.name)
             demo_crm_worlds.fill_hubspot(stage, link.company.name, domain, owners, story)
+            demo_crm_worlds.announce_hubspot(stage)
     return ours, theirs
 
 
@@ -67,14 +69,11 @@ def connect(stage: Stage, browser: Browser, link: CrmLink) -> None:
         raise Stuck(f"Linking ended at {back.url} ({back.status}): {' '.join(back.text.split())[:600]}")
 
 
-def announce(stage: Stage, browser: Browser, link: CrmLink) -> None:
-    """Have the CRM tell us of changes. ``browser`` is the admin's. Raises Stuck."""
-    if link.provider == SALESFORCE:
-        channels = Channel.unscoped.filter(integration=link.integration, state=Channel.State.LIVE)
-        stage.wait(channels.exists, 60, "the address for Salesforce's pushes")
-        demo_crm_worlds.announce_salesforce(stage, browser, f"{stage.web}{SETTINGS}{link.integration.pk}/pushes/")
-    else:
-        demo_crm_worlds.announce_hubspot(stage)
+def announce_salesforce(stage: Stage, browser: Browser, link: CrmLink) -> None:
+    """Have Salesforce tell us of changes, where its admin's settings say. Raises Stuck."""
+    channels = Channel.unscoped.filter(integration=link.integration, state=Channel.State.LIVE)
+    stage.wait(channels.exists, 60, "the address for Salesforce's pushes")
+    demo_crm_worlds.announce_salesforce(stage, browser, f"{stage.web}{SETTINGS}{link.integration.pk}/pushes/")
 
 
 def is_synced(link: CrmLink) -> bool:
@@ -94,6 +93,28 @@ def _is_silent(stage: Stage, link: CrmLink) -> bool:
         return False
     states = SyncState.unscoped.filter(integration=link.integration)
     return not states.filter(Q(held_by__isnull=False) | Q(dirty_mark__gt=F("done_mark"))).exists()
+
+
+def tour(stage: Stage, links: tuple[CrmLink, ...]) -> str:
+    """What there is to see of the CRMs."""
+    ours, theirs = links
+    admin, pk = f"{stage.web}/admin/crm", ours.integration.pk
+    contact = RecordLink.unscoped.filter(integration=ours.integration, kind="person", state="linked")
+    known = contact.filter(row_id__isnull=False).order_by("external_id")[0]
+    name = Person.unscoped.get(pk=known.row_id).display_name
+    lines = {
+        "Mapping": f"{admin}/fieldmapping/{pk}/change/   which field is which; try it, publish it, take it back",
+        "Errors": f"{admin}/recordlink/console/{pk}/   why a record failed, what to do, and again",
+        "Echoes": f"{admin}/write/   what we wrote, and what of it came back and was ignored",
+        "Conflicts": f"{admin}/conflict/   values that gave way; open one to put it back",
+    }
+    shown = "\n".join(f"    {title:10}{line}" for title, line in lines.items())
+    return f"""  - The CRMs, as staff: a line of each mapping asks for a field that the CRM does not have yet.
+{shown}
+  - Sign in as {theirs.admin.email}, the admin of a second firm, whose CRM is HubSpot.
+  - Change {name}'s title "in Salesforce", and look at the contact here:
+      curl -H "Content-Type: application/json" {stage.sandbox}/control/salesforce/records/update \\
+        -d '{{"org": "{ORG}", "id": "{known.external_id}", "fields": {{"Title": "Chief Risk Officer"}}}}'"""
 
 
 def _admin(company: Company) -> User:
