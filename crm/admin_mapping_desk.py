@@ -15,7 +15,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from crm import checks, connection, defaults, drafts, mapping, schema
+from crm import checks, connection, defaults, drafts, mapping
+from crm import schema as schemas
 from crm.checks import Crm, Problem
 from crm.mapping import Row
 from crm.models import FieldMapping, MappingVersion
@@ -72,11 +73,12 @@ def label_of(provider: str) -> str:
     return providers.get(provider).label
 
 
-def crm_of(integration: Integration) -> Crm:
+def crm_of(integration: Integration, known: mapping.Schema | None = None) -> Crm:
     """What a mapping of this link is checked against: the field lists as they were last read."""
     adapter = connection.adapter(integration)
     new_fields = defaults.of(integration.provider).new_fields
-    return Crm(mapping.known_fields(integration), adapter.objects, adapter.key_fields, new_fields)
+    schema = mapping.known_fields(integration) if known is None else known
+    return Crm(schema, adapter.objects, adapter.key_fields, new_fields)
 
 
 class MappingDesk(admin.ModelAdmin):
@@ -135,7 +137,7 @@ class MappingDesk(admin.ModelAdmin):
     def refresh(self, request: HttpRequest, desk: Desk) -> bool:
         """Read the CRM's field lists anew; tells why not, and goes on with those that are known."""
         try:
-            reading = schema.refresh(desk.integration)
+            reading = schemas.refresh(desk.integration)
         except IntegrationError as error:
             messages.error(request, f"The fields of {desk.label} could not be read: {error}")
             return False

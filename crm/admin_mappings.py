@@ -7,12 +7,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from crm import checks, drafts, forms, schema, suggestions
+from crm import checks, drafts, forms, mapping, schema, suggestions
 from crm.admin_mapping_desk import Desk, crm_of, label_of, links
 from crm.admin_mapping_lines import LinePages
 from crm.admin_mapping_trials import TrialPages, missing_fields
@@ -25,6 +26,7 @@ from crm.mapping import Row
 from crm.models import FieldMapping
 from crm.shapes import TYPE_WORDS
 from crm.transforms import TRANSFORMS
+from integrations.models import Integration
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Section:
     unmapped: list[OurField]
 
 
+PER_PAGE = 25
 ARROWS = {"from_crm": "←", "to_crm": "→", "bidirectional": "↔"}
 
 
@@ -82,11 +85,16 @@ class FieldMappingAdmin(LinePages, VersionPages, TrialPages):
             raise PermissionDenied
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
+        query = request.GET.get("q", "").strip()
+        found = links().filter(company__name__icontains=query) if query else links()
+        page = Paginator(found, PER_PAGE).get_page(request.GET.get("p"))
         context = {
             **self.admin_site.each_context(request),
             "title": "Field mappings",
             "opts": self.opts,
-            "rows": [_standing(integration) for integration in links()],
+            "q": query,
+            "page": page,
+            "rows": _standing(list(page)),
         }
         return TemplateResponse(request, "admin/crm/mapping_list.html", context)
 
@@ -128,20 +136,24 @@ def _pk(object_id: str) -> uuid.UUID:
         raise Http404 from error
 
 
-def _standing(integration: Any) -> dict[str, Any]:
-    """One line of the list. The draft is not begun by looking at it."""
-    latest = drafts.latest(integration.company, integration.provider)
-    published = drafts.rows_of(latest) if latest else []
-    draft = drafts.find_draft(integration.company, integration.provider)
-    found = checks.problems(published, crm_of(integration))
-    return {
-        "integration": integration,
-        "label": label_of(integration.provider),
-        "latest": latest,
-        "pending": len(drafts.differences(published, drafts.rows_of(draft))) if draft else 0,
-        "draft": draft,
-        "errors": len(checks.errors(found)),
-    }
+def _standing(integrations: Sequence[Integration]) -> list[dict[str, Any]]:
+    """How the mappings of these links stand, in three queries. No draft is begun by looking at the list."""
+    companies = {integration.company_id for integration in integrations}
+    versions = drafts.latest_of(companies)
+    begun = drafts.drafts_of(companies)
+    known = mapping.known_fields_of(integrations)
+    rows = []
+    for integration in integrations:
+        key = (integration.company_id, integration.provider)
+        latest, draft = versions.get(key), begun.get(key)
+        published = drafts.rows_of(latest) if latest else []
+        pending = len(drafts.differences(published, drafts.rows_of(draft))) if draft else 0
+        found = checks.errors(checks.problems(published, crm_of(integration, known.get(integration.pk, {}))))
+        label = label_of(integration.provider)
+        rows.append(
+            {"integration": integration, "label": label, "latest": latest, "pending": pending, "errors": len(found)}
+        )
+    return rows
 
 
 def _sections(desk: Desk, found: list[Problem]) -> list[Section]:

@@ -4,13 +4,14 @@ A draft is read with its ``changed_at``; who saves says which state he saw, and 
 quicker. Nothing reaches the CRM before ``publish``.
 """
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
 
 from crm import checks, defaults, mapping
@@ -97,6 +98,22 @@ def rows_of(version: MappingVersion) -> list[Row]:
 def latest(company: Company, provider: str) -> MappingVersion | None:
     """The version that was published last."""
     return versions_of(company.pk, provider).first()
+
+
+def latest_of(companies: Collection[uuid.UUID]) -> dict[tuple[uuid.UUID, str], MappingVersion]:
+    """The versions that count now in these companies, by company and CRM. One query."""
+    newer = MappingVersion.unscoped.filter(
+        company_id=OuterRef("company_id"), crm_provider=OuterRef("crm_provider"), number__gt=OuterRef("number")
+    )
+    published = MappingVersion.unscoped.filter(company_id__in=companies, state=MappingVersion.State.PUBLISHED)
+    found = published.filter(~Exists(newer)).select_related("author")
+    return {(each.company_id, each.crm_provider): each for each in found}
+
+
+def drafts_of(companies: Collection[uuid.UUID]) -> dict[tuple[uuid.UUID, str], MappingVersion]:
+    """The drafts that were begun in these companies, by company and CRM. One query."""
+    found = MappingVersion.unscoped.filter(company_id__in=companies, state=MappingVersion.State.DRAFT)
+    return {(each.company_id, each.crm_provider): each for each in found}
 
 
 def versions_of(company_id: Any, provider: str) -> QuerySet[MappingVersion]:

@@ -4,6 +4,7 @@ Only what was published counts here; drafts.py edits. Values go through a Line: 
 TransformError with words for people, ``normal`` is the form that both sides are compared in.
 """
 
+import uuid
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import asdict, dataclass, field, replace
@@ -186,8 +187,16 @@ def as_row(stored: FieldMapping) -> Row:
 
 def known_fields(integration: Integration) -> dict[str, dict[str, Field]]:
     """The CRM's field lists as they were last fetched, by object and field name. One query."""
-    lists = ObjectFields.unscoped.filter(integration=integration)
-    return {each.crm_object: {field.name: field for field in map(as_field, each.fields)} for each in lists}
+    return known_fields_of([integration]).get(integration.pk, {})
+
+
+def known_fields_of(integrations: Iterable[Integration]) -> dict[uuid.UUID, dict[str, dict[str, Field]]]:
+    """The same of several links, by their keys. One query."""
+    found: dict[uuid.UUID, dict[str, dict[str, Field]]] = {}
+    for each in ObjectFields.unscoped.filter(integration__in=integrations):
+        fields = {field.name: field for field in map(as_field, each.fields)}
+        found.setdefault(each.integration_id, {})[each.crm_object] = fields
+    return found
 
 
 def as_field(stored: MappingType[str, Any]) -> Field:

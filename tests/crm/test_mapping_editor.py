@@ -15,8 +15,9 @@ from crm.mapping import Row
 from crm.models import FieldMapping, MappingVersion, ObjectFields, RecordLink
 from integrations.errors import Temporary
 from integrations.models import SyncState
-from relationships.models import User
+from relationships.models import Company, User
 from tests.crm.mapping_scene import SCORE, Scene, scene
+from tests.crm.out_scene import link_crm
 
 __all__ = ["scene"]
 
@@ -42,6 +43,21 @@ def test_the_list_names_every_company_with_a_crm(as_staff: Client, scene: Scene)
     answer = as_staff.get("/admin/crm/fieldmapping/")
     assert b"Acme Partners and Salesforce" in answer.content
     assert b"Version 1" in answer.content
+
+
+def test_the_list_is_searched_and_costs_the_same_for_one_company_and_for_ten(
+    as_staff: Client, scene: Scene, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(10):
+        drafts.ensure(link_crm(Company.objects.create(name=f"Firm {number}")))
+    scene.save(*scene.rows[1:])
+    with django_assert_max_num_queries(14):
+        page = as_staff.get("/admin/crm/fieldmapping/").content.decode()
+    assert page.count('class="card"') == 11
+    assert "The draft has 1 change that is not published" in page
+    page = as_staff.get("/admin/crm/fieldmapping/", {"q": "firm 3"}).content.decode()
+    assert page.count('class="card"') == 1
+    assert b"is called like that" in as_staff.get("/admin/crm/fieldmapping/", {"q": "nobody", "p": "x"}).content
 
 
 def test_without_a_crm_the_list_says_how_one_comes(as_staff: Client) -> None:
