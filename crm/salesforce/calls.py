@@ -3,11 +3,14 @@
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
 """
 
+import csv
+import io
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import requests
 import structlog
@@ -21,7 +24,6 @@ from integrations.errors import (
     NeedsReconnect,
     Permanent,
     RateLimited,
-    ResourceGone,
     Temporary,
     TokenRefused,
     Unreadable,
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 VERSION = "62.0"
+NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 ID = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?")
 SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -39,6 +42,10 @@ DAILY_WAIT, LOCK_WAIT = 3600.0, 5.0
 """Seconds until there may be calls again of the day's, and until a row may be free again."""
 
 LOCKED = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "TXN_SECURITY_METERING_ERROR"}
+
+
+class NotThere(Permanent):
+    """Salesforce has nothing at this address (404). One record or job, never the whole org."""
 
 
 class Rejected(Permanent):
@@ -81,6 +88,63 @@ def raw(link: Link, path: str, method: str = "GET", **request: Any) -> requests.
     return ask(lambda: sf._call_salesforce(method, sf.base_url + path, headers=headers, **request))
 
 
+def content(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer. Raises Temporary for anything else, such as a page of a proxy."""
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise Temporary("Salesforce sent an answer that is no JSON.") from error
+    if not isinstance(body, dict):
+        raise Temporary("Salesforce sent an answer of another form than it documents.")
+    return body
+
+
+def rows(body: Mapping[str, Any]) -> list[Any]:
+    """The records of a query's answer. Raises Temporary where it has none: that is no empty page."""
+    found = body.get("records")
+    if not isinstance(found, list):
+        raise Temporary("Salesforce's answer to a query has no list of records.")
+    return found
+
+
+def lines(response: requests.Response, *columns: str) -> list[dict[str, str]]:
+    """The lines of a bulk result. Raises Temporary for half of one, or where it has not these columns."""
+    reader = csv.DictReader(io.StringIO(response.content.decode(errors="replace"), newline=""), strict=True)
+    try:
+        found = list(reader)
+    except csv.Error as error:
+        raise Temporary("Salesforce sent half a bulk result.") from error
+    if not set(columns) <= set(reader.fieldnames or ()) or any(None in line.values() for line in found):
+        raise Temporary("Salesforce sent a bulk result of another form than it documents.")
+    return found
+
+
+def query(link: Link, text: str, path: str = "query/") -> list[Any]:
+    """Every record of a query's answer, whatever the pages that it comes in."""
+    body = content(raw(link, path, params={"q": text}))
+    found = rows(body)
+    while not body.get("done", True):
+        place = str(body.get("nextRecordsUrl") or "").rpartition("/")[2]
+        body = content(raw(link, f"query/{quote(place, safe='')}"))
+        found += rows(body)
+    return found
+
+
+def described(link: Link, object: str) -> list[dict[str, Any]]:
+    """The fields that we may see of an object, as Salesforce describes them. Raises NotThere."""
+    found = content(raw(link, f"sobjects/{checked(object)}/describe")).get("fields")
+    if not isinstance(found, list):
+        raise Temporary("Salesforce's description of an object has no fields.")
+    return found
+
+
+def checked(text: str) -> str:
+    """The name of an object or field, which may stand in a query or path. Raises Permanent for anything else."""
+    if not NAME.fullmatch(text):
+        raise Permanent(f"{text[:40]!r} is no name of an object or field in Salesforce.")
+    return text
+
+
 def meant(error: SalesforceError) -> IntegrationError:
     """What an error of the client means to us. Told by Salesforce's code, then by the status."""
     errors, status = _errors(error.content), int(error.status)
@@ -91,7 +155,7 @@ def meant(error: SalesforceError) -> IntegrationError:
         return TokenRefused("Salesforce no longer accepts the access token.")
     if "REQUEST_LIMIT_EXCEEDED" in codes:
         return _limited(words)
-    if codes & LOCKED or status >= 500:
+    if codes & LOCKED or status >= 500 or status in {408, 429}:
         return Temporary("Salesforce is busy, or has trouble of its own.", LOCK_WAIT)
     if "API_DISABLED_FOR_ORG" in codes or "API_CURRENTLY_DISABLED" in codes:
         return NeedsReconnect("The API is switched off for this Salesforce org or user.")
@@ -100,7 +164,7 @@ def meant(error: SalesforceError) -> IntegrationError:
     if status == 403:
         return MissingScope(f"Salesforce refuses access: {words or 'the linked user may not do that'}.")
     if status == 404:
-        return ResourceGone("Salesforce has no such record.")
+        return NotThere(words or "Salesforce has no such record.")
     return Rejected(errors)
 
 

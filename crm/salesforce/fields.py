@@ -10,8 +10,8 @@ from typing import Any
 from simple_salesforce.format import format_soql
 
 from crm.contract import Field, FieldCreated, FieldType, Link, NewField, Option
-from crm.salesforce import calls
-from integrations.errors import MissingScope, Permanent, ResourceGone
+from crm.salesforce import calls, writing
+from integrations.errors import MissingScope, NeedsReconnect, Permanent
 
 TYPES: dict[str, FieldType] = {
     "string": "text",
@@ -53,12 +53,12 @@ HIDDEN = (
 def fields(link: Link, object: str) -> tuple[Field, ...]:
     """Every field the linked user may see, but the compound ones, which cannot be written."""
     try:
-        described = calls.rest(link, f"sobjects/{object}/describe")
-    except ResourceGone as error:
+        described = calls.described(link, object)
+    except calls.NotThere as error:
         raise MissingScope(f"The linked Salesforce user may not see {object}.") from error
-    compounds = {one.get("compoundFieldName") for one in described["fields"]} - {None}
+    compounds = {one.get("compoundFieldName") for one in described} - {None}
     return tuple(
-        _field(one) for one in described["fields"] if one["name"] not in compounds and one["type"] not in _UNUSED
+        _field(object, one) for one in described if one["name"] not in compounds and one["type"] not in _UNUSED
     )
 
 
@@ -70,8 +70,9 @@ def create(link: Link, wanted: Sequence[NewField]) -> tuple[FieldCreated, ...]:
     return tuple(_created(link, one) for one in wanted)
 
 
-def _field(one: Mapping[str, Any]) -> Field:
+def _field(object: str, one: Mapping[str, Any]) -> Field:
     kind = TYPES.get(str(one["type"]), "other")
+    room = int(one.get("length") or 0) - (writing.MARK_LENGTH if writing.MARKED.get(object) == one["name"] else 0)
     is_createable = bool(one.get("createable"))
     return Field(
         name=str(one["name"]),
@@ -83,7 +84,7 @@ def _field(one: Mapping[str, Any]) -> Field:
         is_custom=bool(one.get("custom")),
         is_unique=bool(one.get("unique")),
         is_external_key=bool(one.get("externalId")),
-        max_length=int(one["length"]) if one.get("length") and kind in _WITH_LENGTH else None,
+        max_length=room if room > 0 and kind in _WITH_LENGTH else None,
         options=tuple(
             Option(str(each["value"]), str(each.get("label") or each["value"]), bool(each.get("active", True)))
             for each in one.get("picklistValues") or []
@@ -105,6 +106,8 @@ def _created(link: Link, wanted: NewField) -> FieldCreated:
         if not error.codes & {"DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE"}:
             return FieldCreated(object, name, is_created=False, error=str(error))
         caveat = "It was there already."
+    except NeedsReconnect:
+        raise
     except Permanent as error:
         return FieldCreated(object, name, is_created=False, error=f"{error} It needs “Customize Application”.")
     return FieldCreated(object, name, is_created=True, caveat=_shown(link, wanted) or caveat)

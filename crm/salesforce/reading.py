@@ -6,20 +6,27 @@ whole day earlier.
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_getupdated.htm
 """
 
-import csv
-import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
+import requests
+import structlog
 from django.utils import timezone
 from simple_salesforce.format import format_soql
 
-from crm.contract import Link, ReadBatch, Record, RecordPage, Wanted
+from crm.contract import Link, ReadBatch, Record, RecordPage, UnreadableRecord, Wanted
 from crm.salesforce import calls, records
 from integrations.errors import CursorExpired, Temporary, Wait
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
 
 PAGE = 2000
 BULK_FROM = 10_000
@@ -30,7 +37,15 @@ WIDE_EVERY = timedelta(days=1)
 DELETIONS_KEPT = timedelta(days=15)
 """How long Salesforce remembers what was deleted."""
 
-POLL = timedelta(seconds=5)
+SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=2)
+"""How long to leave a bulk job alone: a quarter of the time that it took so far, within these."""
+
+RUNNING = {"Open", "UploadComplete", "InProgress"}
+LONGEST = 6_000
+"""Characters of values in one query: it travels in the address, which Salesforce takes up to 16,384 of."""
+
+_hidden: WeakKeyDictionary[requests.Session, dict[str, set[str]]] = WeakKeyDictionary()
+"""Fields that a connection may not see though they are asked for, by object: its next queries do without."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,13 @@ class Cursor:
 
 def listing(link: Link, wanted: Wanted) -> RecordPage:
     """A page of everything there is, in order of id, or of a bulk job's result."""
-    at = json.loads(wanted.page) if wanted.page else _begun(link, wanted)
+    if not wanted.page:
+        at = _begun(link, wanted)
+        if "job" in at:
+            # Nothing of it is read yet, but the job is remembered: it is not begun anew while it runs.
+            return RecordPage((), next_page=json.dumps(at))
+    else:
+        at = json.loads(wanted.page)
     return _bulk_page(link, wanted, at) if "job" in at else _page_by_id(link, wanted, at)
 
 
@@ -63,7 +84,7 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
     """A page of what changed or was deleted since the cursor, in order of stamp and id."""
     cursor = Cursor.parse(wanted.cursor)
     at = json.loads(wanted.page) if wanted.page else {"since": cursor.since.isoformat(), "id": ""}
-    response = calls.raw(link, "queryAll/", params={"q": _changed(wanted, at)})
+    response = _asked(link, wanted, _since(at), "queryAll/")
     now = records.moment(at["now"]) if "now" in at else calls.clock(response)
     if now - cursor.since > DELETIONS_KEPT:
         raise CursorExpired("Nothing was read for more than 15 days, and Salesforce forgets deletions after that.")
@@ -72,72 +93,121 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
         return RecordPage(
             (), next_page=json.dumps({"since": start.isoformat(), "id": "", "now": now.isoformat(), "wide": 1})
         )
-    bodies = response.json()["records"]
-    found, unreadable = records.split(wanted.object, bodies, link.details.get("user_id", ""))
-    if len(bodies) == PAGE:
-        last = {"since": bodies[-1]["SystemModstamp"], "id": bodies[-1]["Id"], "now": now.isoformat()}
-        return RecordPage(found, unreadable, next_page=json.dumps(last | ({"wide": 1} if "wide" in at else {})))
+    found, unreadable, last = _page(link, wanted, response)
+    if last:
+        place = {"since": last["SystemModstamp"], "id": last["Id"], "now": now.isoformat()}
+        return RecordPage(found, unreadable, next_page=json.dumps(place | ({"wide": 1} if "wide" in at else {})))
     ended = Cursor(max(cursor.since, now - OVERLAP), now if "wide" in at else cursor.wide)
     return RecordPage(found, unreadable, next_cursor=str(ended))
 
 
 def read(link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch:
-    """These records as they are now, deleted and merged ones too."""
-    ids = sorted(calls.long_id(one) for one in external_ids)
-    found = _selected(link, wanted, format_soql("Id IN {}", ids), "queryAll/")
-    return ReadBatch(found, tuple(sorted(set(ids) - {one.external_id for one in found})))
+    """These records as they are now, deleted and merged ones too. What can be no such id is missing."""
+    is_id = {one: records.is_id(wanted.object, one) for one in external_ids}
+    ids = sorted({calls.long_id(one) for one, is_good in is_id.items() if is_good})
+    found = _selected(link, wanted, "Id", ids, "queryAll/")
+    missing = {one for one, is_good in is_id.items() if not is_good} | set(ids) - {str(one.get("Id")) for one in found}
+    return ReadBatch(_split(link, wanted, found)[0], tuple(sorted(missing)))
 
 
 def find(link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
     """Records whose field ``by`` has one of these values."""
-    return _selected(link, wanted, format_soql("{:literal} IN {}", by, sorted(values)), "query/")
+    return _split(link, wanted, _selected(link, wanted, by, sorted(values), "query/"))[0]
 
 
-def _selected(link: Link, wanted: Wanted, condition: str, path: str) -> tuple[Record, ...]:
-    answer = calls.rest(link, path, params={"q": f"{_select(wanted)} WHERE {condition}"})
-    return records.split(wanted.object, answer["records"], link.details.get("user_id", ""))[0]
+def _selected(link: Link, wanted: Wanted, by: str, values: Iterable[str], path: str) -> list[Any]:
+    """The records with these values, by as many queries as it takes."""
+    found = []
+    for some in _parts(values):
+        where = format_soql(" WHERE {:literal} IN {}", calls.checked(by), some)
+        found += _visible(link, wanted, partial(_every, link, where, path))
+    return found
+
+
+def _every(link: Link, where: str, path: str, select: str) -> list[Any]:
+    return calls.query(link, select + where, path)
+
+
+def _parts(values: Iterable[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    size = 0
+    for value in values:
+        size += len(quote(value)) + 9
+        if part and size > LONGEST:
+            yield part
+            part, size = [], len(quote(value)) + 9
+        part.append(value)
+    if part:
+        yield part
 
 
 def _begun(link: Link, wanted: Wanted) -> dict[str, Any]:
     """How the first load goes on: by a bulk job where there is much. It remembers when it began."""
-    response = calls.raw(link, "query/", params={"q": f"SELECT COUNT() FROM {wanted.object}"})  # noqa: S608
+    response = calls.raw(link, "query/", params={"q": f"SELECT COUNT() FROM {calls.checked(wanted.object)}"})  # noqa: S608
     began = {"now": calls.clock(response).isoformat()}
-    if response.json()["totalSize"] < BULK_FROM:
+    if int(calls.content(response).get("totalSize") or 0) < BULK_FROM:
         return {**began, "id": ""}
-    body = {"operation": "query", "query": _select(wanted)}
-    return {**began, "job": calls.rest(link, "jobs/query", "POST", json=body)["id"], "locator": ""}
+    job = _visible(link, wanted, lambda select: _ordered(link, select))
+    return {**began, "job": job, "locator": ""}
+
+
+def _ordered(link: Link, query: str) -> str:
+    job = calls.content(calls.raw(link, "jobs/query", "POST", json={"operation": "query", "query": query}))
+    return calls.long_id(str(job.get("id")))
 
 
 def _page_by_id(link: Link, wanted: Wanted, at: Mapping[str, Any]) -> RecordPage:
     after = format_soql(" WHERE Id > {}", at["id"]) if at["id"] else ""
-    query = f"{_select(wanted)}{after} ORDER BY Id LIMIT {PAGE}"
-    bodies = calls.rest(link, "query/", params={"q": query})["records"]
-    found, unreadable = records.split(wanted.object, bodies, link.details.get("user_id", ""))
-    if len(bodies) == PAGE:
-        return RecordPage(found, unreadable, next_page=json.dumps({**at, "id": bodies[-1]["Id"]}))
+    found, unreadable, last = _page(link, wanted, _asked(link, wanted, f"{after} ORDER BY Id LIMIT {PAGE}"))
+    if last:
+        return RecordPage(found, unreadable, next_page=json.dumps({**at, "id": last["Id"]}))
     return RecordPage(found, unreadable, next_cursor=_from(at))
 
 
+def _page(
+    link: Link, wanted: Wanted, response: requests.Response
+) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...], Mapping[str, Any] | None]:
+    """A page's records, and its last one where others follow. Of wide records Salesforce sends fewer than asked."""
+    body = calls.content(response)
+    bodies = calls.rows(body)
+    found, unreadable = _split(link, wanted, bodies)
+    goes_on = bodies and (len(bodies) >= PAGE or not body.get("done", True))
+    return found, unreadable, bodies[-1] if goes_on else None
+
+
 def _bulk_page(link: Link, wanted: Wanted, at: Mapping[str, Any]) -> RecordPage:
-    """A page of a bulk job's result. Raises Wait while the job still runs: nobody sleeps for it."""
-    if not at["locator"]:
-        _check_done(link, at["job"])
-    params = {"maxRecords": str(PAGE)} | ({"locator": at["locator"]} if at["locator"] else {})
-    response = calls.raw(link, f"jobs/query/{at['job']}/results", params=params, headers={"Accept": "text/csv"})
-    lines = csv.DictReader(io.StringIO(response.content.decode()))
-    found, unreadable = records.split(wanted.object, lines, link.details.get("user_id", ""))
-    locator = response.headers.get("Sforce-Locator", "null")
+    """A page of a bulk job's result. Raises Wait while the job still runs: nobody sleeps for it.
+
+    Where the job failed, or is forgotten by now, everything is read by pages instead.
+    """
+    try:
+        if not at["locator"]:
+            _check_done(link, at)
+        params = {"maxRecords": str(PAGE)} | ({"locator": at["locator"]} if at["locator"] else {})
+        path = f"jobs/query/{calls.long_id(at['job'])}/results"
+        response = calls.raw(link, path, params=params, headers={"Accept": "text/csv"})
+    except (calls.NotThere, calls.Rejected) as error:
+        log.warning("salesforce.bulk_query_lost", object=wanted.object, error=str(error))
+        return RecordPage((), next_page=json.dumps({"now": at["now"], "id": ""}))
+    lines = calls.lines(response, "Id", "SystemModstamp")
+    if response.headers.get("Sforce-NumberOfRecords") != str(len(lines)) or "Sforce-Locator" not in response.headers:
+        raise Temporary("Salesforce sent half a bulk result.")
+    found, unreadable = _split(link, wanted, lines)
+    locator = response.headers["Sforce-Locator"]
     if locator != "null":
         return RecordPage(found, unreadable, next_page=json.dumps({**at, "locator": locator}))
     return RecordPage(found, unreadable, next_cursor=_from(at))
 
 
-def _check_done(link: Link, job: str) -> None:
-    state = calls.rest(link, f"jobs/query/{job}")["state"]
-    if state in {"UploadComplete", "InProgress", "Open"}:
-        raise Wait("Salesforce is still collecting the records.", timezone.now() + POLL)
-    if state != "JobComplete":
-        raise Temporary(f"Salesforce's bulk job ended as {state}.")
+def _check_done(link: Link, at: Mapping[str, Any]) -> None:
+    """Raises Wait while the job runs, NotThere where it failed."""
+    job = calls.content(calls.raw(link, f"jobs/query/{calls.long_id(at['job'])}"))
+    if job.get("state") in RUNNING:
+        now = timezone.now()
+        patience = min(max((now - records.moment(at["now"])) / 4, SOONEST), LATEST)
+        raise Wait("Salesforce is still collecting the records.", now + patience)
+    if job.get("state") != "JobComplete":
+        raise calls.NotThere(f"Salesforce's bulk job ended as {job.get('state')}: {job.get('errorMessage')}")
 
 
 def _from(at: Mapping[str, Any]) -> str:
@@ -146,13 +216,46 @@ def _from(at: Mapping[str, Any]) -> str:
     return str(Cursor(began - OVERLAP, began))
 
 
-def _select(wanted: Wanted) -> str:
-    return f"SELECT {', '.join(records.read_fields(wanted.object, wanted.fields))} FROM {wanted.object}"  # noqa: S608
+def _asked(link: Link, wanted: Wanted, condition: str, path: str = "query/") -> requests.Response:
+    return _visible(link, wanted, lambda select: calls.raw(link, path, params={"q": select + condition}))
 
 
-def _changed(wanted: Wanted, at: Mapping[str, Any]) -> str:
+def _visible(link: Link, wanted: Wanted, ask: Callable[[str], T]) -> T:
+    """The answer to a SELECT. Where that is refused for a field, once more without those that are hidden from us.
+
+    Their values are then absent from the records. Raises Rejected where no hidden field is to blame.
+    """
+    hidden = _hidden.setdefault(link.http, {}).setdefault(wanted.object, set())
+    try:
+        return ask(_select(wanted, hidden))
+    except calls.Rejected as error:
+        gone = _not_described(link, wanted) - hidden if "INVALID_FIELD" in error.codes else set()
+        if not gone:
+            raise
+    log.warning("salesforce.fields_hidden", object=wanted.object, fields=sorted(gone))
+    hidden |= gone
+    return ask(_select(wanted, hidden))
+
+
+def _not_described(link: Link, wanted: Wanted) -> set[str]:
+    known = {str(one["name"]) for one in calls.described(link, wanted.object)}
+    return set(records.read_fields(wanted.object, wanted.fields)) - known
+
+
+def _select(wanted: Wanted, hidden: set[str]) -> str:
+    names = [one for one in records.read_fields(wanted.object, wanted.fields) if one not in hidden]
+    return f"SELECT {', '.join(names)} FROM {calls.checked(wanted.object)}"  # noqa: S608
+
+
+def _since(at: Mapping[str, Any]) -> str:
     since = records.moment(at["since"]).astimezone(UTC)
     condition = format_soql("SystemModstamp >= {}", since)
     if at["id"]:
-        condition = format_soql("(SystemModstamp > {} OR (SystemModstamp = {} AND Id > {}))", since, since, at["id"])
-    return f"{_select(wanted)} WHERE {condition} ORDER BY SystemModstamp, Id LIMIT {PAGE}"
+        condition += format_soql(" AND (SystemModstamp > {} OR Id > {})", since, at["id"])
+    return f" WHERE {condition} ORDER BY SystemModstamp, Id LIMIT {PAGE}"
+
+
+def _split(
+    link: Link, wanted: Wanted, bodies: Iterable[Any]
+) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:
+    return records.split(wanted.object, bodies, link.details.get("user_id", ""))

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crm.contract import Record, Related, UnreadableRecord, Value
-from crm.salesforce.calls import long_id
+from crm.salesforce.calls import ID, checked, long_id
 
 KINDS = {"001": "organization", "003": "person"}
 """Our kind by the first three characters of an id."""
+
+PREFIXES = {"Account": "001", "Contact": "003", "Task": "00T", "Event": "00U", "Note": "002"}
+"""How the ids of a kind of record begin. https://help.salesforce.com/s/articleView?id=000385203&type=1"""
 
 PARENTS = {
     "Contact": {"organization": "AccountId"},
@@ -26,8 +29,13 @@ OURS = {"Id", "SystemModstamp", "IsDeleted", "LastModifiedById", "MasterRecordId
 
 def read_fields(object: str, fields: Iterable[str]) -> list[str]:
     """What to select: the mapped fields and those that are always needed."""
-    wanted = {*fields, "Id", "SystemModstamp", "IsDeleted", "LastModifiedById", *PARENTS.get(object, {}).values()}
-    return sorted(wanted | ({"MasterRecordId"} if object in MERGED else set()))
+    always = {"Id", "SystemModstamp", "IsDeleted", "LastModifiedById", *PARENTS.get(object, {}).values()}
+    return sorted({*map(checked, fields)} | always | ({"MasterRecordId"} if object in MERGED else set()))
+
+
+def is_id(object: str, text: str) -> bool:
+    """Whether a text, which may come from outside, can be the id of such a record."""
+    return bool(ID.fullmatch(text)) and text.startswith(PREFIXES.get(object, ""))
 
 
 def split(
@@ -38,9 +46,10 @@ def split(
     for body in bodies:
         try:
             records.append(record(object, body, user_id))
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"Salesforce sent it in an unknown form ({error})."
-            unreadable.append(UnreadableRecord(str(body.get("Id") or ""), reason))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"Salesforce sent it in an unknown form ({type(error).__name__}: {error})."
+            external_id = str(body.get("Id") or "") if isinstance(body, Mapping) else ""
+            unreadable.append(UnreadableRecord(external_id, reason))
     return tuple(records), tuple(unreadable)
 
 

@@ -5,13 +5,15 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from simple_salesforce.format import format_soql
+from simple_salesforce.format import format_external_id, format_soql
 
 from crm.contract import Change, Link, RecordError, Written
 from crm.salesforce import calls, records
-from integrations.errors import MissingScope, ResourceGone
+from integrations.errors import MissingScope, Temporary
 
 BATCH = 200
 KEY = "LPxGP_Sync_Id__c"
@@ -22,6 +24,8 @@ NOT_UPDATEABLE = {"Task": {"TaskSubtype"}, "Note": {"ParentId"}}
 MARK = re.compile(r"\s*Ref LPxGP-(?P<key>[0-9a-f-]{8,36})\s*$")
 MARKED = {"Note": "Body"}
 """The text that carries our key where there is no field for it."""
+MARK_LENGTH = 60
+"""What the mark takes of the text's length, and a little more."""
 
 CAUSES = {
     "INVALID_FIELD": "unknown_field",
@@ -29,8 +33,10 @@ CAUSES = {
     "INSUFFICIENT_ACCESS_OR_READONLY": "no_permission",
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": "no_permission",
     "INSUFFICIENT_ACCESS": "no_permission",
+    "INVALID_TYPE": "no_permission",
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "rule",
     "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "rule",
+    "FIELD_FILTER_VALIDATION_EXCEPTION": "rule",
     "REQUIRED_FIELD_MISSING": "required_missing",
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "bad_choice",
     "STRING_TOO_LONG": "too_long",
@@ -38,18 +44,31 @@ CAUSES = {
     "INVALID_TYPE_ON_FIELD_IN_RECORD": "bad_value",
     "NUMBER_OUTSIDE_VALID_RANGE": "bad_value",
     "JSON_PARSER_ERROR": "bad_value",
+    "FIELD_INTEGRITY_EXCEPTION": "bad_value",
     "DUPLICATES_DETECTED": "duplicate",
     "DUPLICATE_VALUE": "duplicate",
+    "DUPLICATE_EXTERNAL_ID": "duplicate",
+    "MALFORMED_ID": "gone",
     "INVALID_CROSS_REFERENCE_KEY": "gone",
     "ENTITY_IS_DELETED": "gone",
     "NOT_FOUND": "gone",
     "UNABLE_TO_LOCK_ROW": "busy",
+    "SERVER_UNAVAILABLE": "busy",
+    "QUERY_TIMEOUT": "busy",
     "REQUEST_LIMIT_EXCEEDED": "limit",
     "ALL_OR_NONE_OPERATION_ROLLED_BACK": "busy",
 }
 TEMPORARY = {"busy", "limit"}
-WITH_ID = re.compile(r"record with id: (\w{15,18})")
-NO_KEY = {"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "NOT_FOUND"}
+WITH_ID = re.compile(r"record with id: ([a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?)\b")
+COLUMN = re.compile(r"No such column '(\w+)'|Unable to create/update fields: (\w+)")
+UNTOLD = {"JSON_PARSER_ERROR"}
+"""Errors of one record that refuse the whole call, and do not say of which."""
+
+ALONE = 10
+"""So many duplicates of a batch are sent once more by themselves: only then Salesforce names what is in the way."""
+
+LOOKED_BACK = timedelta(days=1)
+"""How far two clocks may be apart when a note is looked for that was made at a time of ours."""
 
 
 def write(link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
@@ -58,34 +77,17 @@ def write(link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
     Sorted by what they belong to, so that two batches do not wait for one parent's lock.
     """
     ordered = sorted(changes, key=lambda change: [one.external_id for one in change.related])
-    object = ordered[0].object
-    path, method = _call(ordered[0])
-    body = {"allOrNone": False, "records": [_body(change) for change in ordered]}
-    try:
-        answer = calls.rest(link, path, method, json=body)
-    except (calls.Rejected, MissingScope, ResourceGone) as error:
-        return tuple(Written(one.key, error=_whole(error, path)) for one in ordered)
-    return tuple(_written(object, change, result) for change, result in zip(ordered, answer or [], strict=True))
+    return _named(link, ordered, _sent(link, ordered))
 
 
 def recover(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
-    """Which of these creations are there after all: by our key, or by the mark in their text."""
-    if object in KEY_FIELDS:
-        query = format_soql(
-            "SELECT Id, {:literal} FROM {:literal} WHERE {:literal} IN {}",
-            KEY,
-            object,
-            KEY,
-            [one.key for one in changes],
-        )
-        found = [(str(one[KEY]), one) for one in _queried(link, query)]
-    elif object in MARKED:
-        parents = [one.external_id for change in changes for one in change.related[:1]]
-        if not parents:
-            return ()
-        query = format_soql("SELECT Id, Body FROM Note WHERE ParentId IN {}", parents)
-        found = [(mark_of(one.get("Body")), one) for one in _queried(link, query)]
-    else:
+    """Which of these creations are there after all: by our key, or by the mark in their text.
+
+    None where we may not see the field that tells: what needs it is then refused when it is written.
+    """
+    try:
+        found = _keyed(link, object, changes) if object in KEY_FIELDS else _marked(link, object, changes)
+    except (calls.Rejected, MissingScope):
         return ()
     wanted = {change.key for change in changes}
     return tuple(Written(key, calls.long_id(str(body["Id"])), is_created=True) for key, body in found if key in wanted)
@@ -109,12 +111,13 @@ def error_of(errors: Sequence[Mapping[str, Any]]) -> RecordError:
     """What Salesforce's errors of one record say: the first one counts. Its words are kept as they are."""
     one = errors[0] if errors else {}
     code, message = str(one.get("statusCode") or one.get("errorCode") or ""), str(one.get("message") or "")
-    fields = one.get("fields") or []
     cause = CAUSES.get(code, "unknown")
-    field = str(fields[0]) if fields else ""
-    if cause in {"unknown_field", "no_permission"} and KEY in {field, *message.split()}:
+    if cause in {"unknown_field", "no_permission"} and KEY in message:
         cause = "missing_key_field"
-    return RecordError(cause, message, code, field, cause in TEMPORARY, _existing(one, message))
+    elif code == "DUPLICATE_VALUE" and KEY in message:
+        # Two made the same record at the same moment: the next try finds it by our key.
+        cause = "busy"
+    return RecordError(cause, message, code, _field(one, message), cause in TEMPORARY, _existing(one, message))
 
 
 def mark_of(text: Any) -> str:
@@ -150,33 +153,104 @@ def _parents(change: Change) -> dict[str, str]:
     return found
 
 
-def _queried(link: Link, query: str) -> list[Mapping[str, Any]]:
-    return list(calls.ask(lambda: calls.client(link).query(query))["records"])
+def _sent(link: Link, changes: Sequence[Change]) -> list[Written]:
+    path, method = _call(changes[0])
+    body = {"allOrNone": False, "records": [_body(change) for change in changes]}
+    try:
+        answer = calls.rest(link, path, method, json=body)
+    except calls.Rejected as error:
+        if len(changes) > 1 and error.codes & UNTOLD:
+            half = len(changes) // 2
+            return _sent(link, changes[:half]) + _sent(link, changes[half:])
+        return [Written(one.key, one.external_id, error=_whole(error, path)) for one in changes]
+    except (MissingScope, calls.NotThere) as error:
+        return [Written(one.key, one.external_id, error=_whole(error, path)) for one in changes]
+    if not isinstance(answer, list) or len(answer) != len(changes):
+        raise Temporary("Salesforce's answer does not say what became of each record.")
+    return [_written(change, result) for change, result in zip(changes, answer, strict=True)]
 
 
-def _written(object: str, change: Change, result: Mapping[str, Any]) -> Written:
+def _written(change: Change, result: Mapping[str, Any]) -> Written:
     if not result.get("success"):
-        return Written(change.key, change.external_id, error=error_of(result.get("errors") or []))
+        return Written(change.key, change.external_id, error=told(change, result.get("errors") or []))
     external_id = calls.long_id(str(result.get("id") or change.external_id))
     return Written(change.key, external_id, is_created=bool(result.get("created", not change.external_id)))
+
+
+def told(change: Change, errors: Sequence[Mapping[str, Any]]) -> RecordError:
+    """What errors of one change say. What is new cannot be gone: its parent is."""
+    error = error_of(errors)
+    parents = records.PARENTS.get(change.object, {}).values()
+    is_parent = not change.external_id or error.field in parents
+    return replace(error, cause="parent_missing") if error.cause == "gone" and is_parent else error
+
+
+def _named(link: Link, changes: Sequence[Change], written: Sequence[Written]) -> tuple[Written, ...]:
+    """The same, with the ids of records that are in the way: only calls for one record tell them."""
+    by_key = {change.key: change for change in changes}
+    unnamed = [one.key for one in written if _is_unnamed(one) and not by_key[one.key].external_id]
+    told_alone = {key: _alone(link, by_key[key]) for key in unnamed[:ALONE] if by_key[key].object in KEY_FIELDS}
+    return tuple(told_alone.get(one.key, one) for one in written)
+
+
+def _is_unnamed(written: Written) -> bool:
+    error = written.error
+    return error is not None and error.code == "DUPLICATES_DETECTED" and not error.existing_id
+
+
+def _alone(link: Link, change: Change) -> Written:
+    path = f"sobjects/{calls.checked(change.object)}/{format_external_id(KEY, change.key)}"
+    body = {name: value for name, value in record_body(change).items() if name != KEY}
+    try:
+        answer = calls.rest(link, path, "PATCH", json=body)
+    except calls.Rejected as error:
+        return Written(change.key, error=told(change, error.errors))
+    except (MissingScope, calls.NotThere) as error:
+        return Written(change.key, error=_whole(error, path))
+    return _written(change, answer or {})
+
+
+def _keyed(link: Link, object: str, changes: Sequence[Change]) -> list[tuple[str, Any]]:
+    select = format_soql("SELECT Id, {:literal} FROM {:literal}", KEY, calls.checked(object))
+    found = calls.query(link, select + format_soql(" WHERE {:literal} IN {}", KEY, [one.key for one in changes]))
+    return [(str(one[KEY]), one) for one in found]
+
+
+def _marked(link: Link, object: str, changes: Sequence[Change]) -> list[tuple[str, Any]]:
+    parents = sorted({one.external_id for change in changes for one in change.related[:1]})
+    if object not in MARKED or not parents:
+        return []
+    query = format_soql("SELECT Id, Body FROM Note WHERE ParentId IN {}", parents)
+    planned = [change.planned_at for change in changes if change.planned_at]
+    if len(planned) == len(changes):
+        query += format_soql(" AND CreatedDate >= {}", min(planned) - LOOKED_BACK)
+    return [(mark_of(one.get("Body")), one) for one in calls.query(link, query)]
+
+
+def _field(error: Mapping[str, Any], message: str) -> str:
+    if fields := error.get("fields"):
+        return str(fields[0])
+    found = COLUMN.search(message)
+    return (found[1] or found[2]) if found else ""
 
 
 def _whole(error: Exception, path: str) -> RecordError:
     """Why the call was refused as a whole, for each of its records. Without our key's field there is no such path."""
     if isinstance(error, calls.Rejected):
-        found = error_of(error.errors)
-        is_keyless = path.endswith(KEY) and found.code in NO_KEY
-        return RecordError("missing_key_field", found.message, found.code, KEY) if is_keyless else found
-    if isinstance(error, ResourceGone) and path.endswith(KEY):
-        return RecordError("missing_key_field", str(error), "NOT_FOUND", KEY)
+        return error_of(error.errors)
+    if isinstance(error, calls.NotThere):
+        is_keyless = KEY in path
+        return RecordError("missing_key_field" if is_keyless else "gone", str(error), "NOT_FOUND", KEY * is_keyless)
     return RecordError("no_permission", str(error))
 
 
 def _existing(error: Mapping[str, Any], message: str) -> str:
-    """The record that is in the way; Salesforce misspells the key of its list."""
+    """The record that is in the way; Salesforce misspells the key of its list. Some are named to nobody."""
     result = error.get("duplicateResut") or error.get("duplicateResult") or {}
     for match in result.get("matchResults") or []:
         for one in match.get("matchRecords") or []:
-            return calls.long_id(str(one["record"]["Id"]))
+            external_id = str((one.get("record") or {}).get("Id") or "")
+            if calls.ID.fullmatch(external_id):
+                return calls.long_id(external_id)
     found = WITH_ID.search(message)
     return calls.long_id(found[1]) if found else ""
