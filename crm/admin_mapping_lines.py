@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from crm import checks, drafts, forms, mapping, rows, schema, suggestions, trial
 from crm.admin_mapping_desk import Desk, MappingDesk, seen_of, staff
 from crm.catalogue import KIND_LABELS, OURS, OurField
-from crm.contract import Field
+from crm.contract import Field, Value
 from crm.defaults import of as defaults_of
 from crm.mapping import Context, Row, TransformError
 from crm.models import ConflictRule, Direction
@@ -185,6 +185,7 @@ def _told(desk: Desk, row: Row, data: Mapping[str, str]) -> dict[str, Any]:
         "pairs": forms.pairs(options, ours, theirs) if forms.has_pairs(transform) else [],
         "options_for": f"{transform.name} {row.crm_field}",
         "parts": [(part, [each for each in found if each.field == part]) for part in PARTS],
+        "is_theirs": row.sync_direction == Direction.FROM_CRM,
         "other_problems": [each for each in found if each.field not in PARTS],
         "sample": data.get("sample", "")[:MOST_SAMPLE],
         "sample_of": data.get("sample-of", ""),
@@ -193,22 +194,23 @@ def _told(desk: Desk, row: Row, data: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _result(desk: Desk, row: Row, theirs: Field | None, sample: str) -> dict[str, Any]:
-    """What becomes of a typed value on the way out, and what of that on the way back."""
+    """What becomes of a typed value on its way out, and of that on its way back; or on its way in alone."""
     line = mapping.line(row, {row.crm_object: {theirs.name: theirs}} if theirs else {})
     if line is None or (not sample and not line.ours.constant):
         return {}
     context: Context = mapping.context(desk.integration.company)
-    told: dict[str, Any] = {}
-    try:
-        sent = line.outgoing(sample, context)
-        told["sent"] = "nothing" if sent is None else sent
-    except TransformError as error:
-        told["sent_error"], sent = str(error), sample
+    told: dict[str, Any] = {"goes_out": row.sync_direction != Direction.FROM_CRM}
+    value: Value = sample
+    if told["goes_out"]:
+        try:
+            value = line.outgoing(sample, context)
+            told["sent"] = "nothing" if value is None else value
+        except TransformError as error:
+            return told | {"sent_error": str(error)}
     if row.sync_direction != Direction.TO_CRM:
         try:
-            back = line.incoming(sent, context)
+            back = line.incoming(value, context)
             told["back"] = "nothing" if back is None else back
         except TransformError as error:
             told["back_error"] = str(error)
-    told["goes_out"] = row.sync_direction != Direction.FROM_CRM
     return told

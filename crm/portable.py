@@ -48,7 +48,7 @@ def import_json(content: bytes, provider: str) -> list[Row]:
     told = _read(content)
     reasons = []
     if told.get("provider") != provider:
-        reasons.append(f"It is a mapping of “{_short(told.get('provider'))}”, and this is {provider}.")
+        reasons.append(f"It is a mapping for another CRM: “{_short(told.get('provider'))}”.")
     lines = told.get("lines")
     if not isinstance(lines, list):
         raise ImportRefused([*reasons, "It has no list of lines."])

@@ -37,7 +37,7 @@ def test_a_line_is_changed_published_and_undone(page: Page, scene: Scene) -> Non
     line.get_by_label("Transform").select_option("round")
     expect(line.get_by_label("Digits after the point")).to_have_value("0")
     expect(line.locator("#match-score-problems-transform")).to_be_empty()
-    sample = line.get_by_label("A value of ours, here from Pension One")
+    sample = line.get_by_label("A value of ours, such as that of Pension One")
     expect(sample).to_have_value("82.50")
     sample.fill("77.4")
     expect(line.locator("#match-score-result samp")).to_have_text("77")

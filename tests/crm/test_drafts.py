@@ -165,7 +165,7 @@ def test_a_damaged_file_is_refused_or_means_the_same(value: Any, place: str) -> 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"provider": "hubspot"}, "It is a mapping of “hubspot”"),
+        ({"provider": "hubspot"}, "for another CRM: “hubspot”"),
         ({"schema": 2}, "schema version 2"),
         ({"schema": True}, "schema version True"),
         ({"format": "other"}, "no field mapping exported from here"),

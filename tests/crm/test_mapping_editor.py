@@ -130,6 +130,15 @@ def test_a_line_is_checked_while_it_is_typed_and_nothing_is_saved(as_staff: Clie
     assert scene.draft.rows == before
 
 
+def test_a_line_that_only_comes_in_tries_a_value_of_the_crm(as_staff: Client, scene: Scene) -> None:
+    data = {**LINE, "crm_field": "Website", "sync_direction": "from_crm", "transform": "domain", "options-for": ""}
+    check = scene.address("line/org.domain/check/")
+    fragment = as_staff.post(check, {**data, "sample": "https://www.pension.example/x"}).content.decode()
+    assert "We get <samp>pension.example</samp>" in fragment
+    assert "A value of the CRM" in fragment
+    assert "It cannot come here" in as_staff.post(check, {**data, "sample": "n/a"}).content.decode()
+
+
 def test_fields_are_searched_by_label_and_name(as_staff: Client, scene: Scene) -> None:
     page = as_staff.get(
         scene.address("line/org.name/fields/"), {"find": "billing", "crm_field": "Name"}
