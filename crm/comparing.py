@@ -9,9 +9,9 @@ from crm import conflicts, links, rows, three_way
 from crm.contract import Record, Value
 from crm.intake import WAITS, Page
 from crm.mapping import Context, Line, TransformError
+from crm.matches import key_of
 from crm.models import ConflictRule, RecordLink, WriteMode
 from crm.three_way import AGREE, Decision
-from integrations.outsiders import key_of
 
 WHOLES = (frozenset({"person.first_name", "person.last_name"}), frozenset({"note.title", "note.text"}))
 """Fields that are parts of one column of ours: they are taken together, or not at all."""
@@ -83,7 +83,7 @@ def remember(page: Page, item: Compared, after: rows.Values, wrong: set[str]) ->
                 # As if both had agreed on theirs, and ours had changed since: so it goes out, and is told once.
                 item.link.shadow[crm_field] = {"theirs": part.theirs, "ours": part.theirs}
             continue
-        held = conflicts.held(part.line, after[name], context)
+        held = conflicts.held(part.line, after[name], context) if item.changes else part.ours
         item.link.shadow[crm_field] = {"theirs": part.theirs, "ours": held}
 
 
@@ -92,7 +92,8 @@ def _part(item: Compared, line: Line, ours: rows.Values, stamp: datetime, contex
     their_value = line.normal(item.record.values.get(line.crm_field))
     half_ours, half_theirs = three_way.halves(item.link.shadow, line.crm_field)
     decision = three_way.decide(line, our_value, their_value, half_ours, half_theirs, stamp, item.record.modified_at)
-    if decision.action != "none" and _is_no_difference(item, line, ours[line.ours.name], context):
+    is_open = decision.conflict or decision.action in {"take_theirs", "take_ours"}
+    if is_open and _is_no_difference(item, line, ours[line.ours.name], context):
         decision = AGREE
     return Part(line, our_value, their_value, decision)
 

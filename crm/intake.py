@@ -4,6 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from crm import conflicts, deletes, links, rows
 from crm.contract import CrmAdapter, Record
@@ -69,8 +70,9 @@ class Page:
     def integration(self) -> Integration:
         return self.intake.integration
 
-    @property
+    @cached_property
     def lines(self) -> tuple[Line, ...]:
+        """What is compared of its kind."""
         return self.intake.lines(self.kind)
 
     def report(self, external_id: str, problems: Collection[rows.Problem]) -> None:

@@ -11,7 +11,7 @@ from crm.contract import Record
 from crm.mapping import Context, Line, TransformError
 from crm.models import RecordLink
 from integrations.models import Integration
-from integrations.outsiders import key_of
+from relationships import addresses
 from relationships.models import Organization, OrganizationDomain, PersonAddress
 
 
@@ -40,6 +40,17 @@ class Stranger:
         """All addresses it is known by, the main one first."""
         main = self.values.get("person.email")
         return tuple(dict.fromkeys(email for email in (main, *self.record.addresses) if email))
+
+
+def key_of(email: str) -> str:
+    """What an address is matched by; one in no known form is matched as it stands.
+
+    Nothing is remembered: a first load sees each address once.
+    """
+    try:
+        return addresses.match_key(email)
+    except ValueError:
+        return email.lower()
 
 
 def read(record: Record, lines: Sequence[Line], context: Context, key_field: str) -> Stranger:

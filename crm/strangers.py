@@ -8,9 +8,10 @@ from crm import links, matches, rows, twins
 from crm.comparing import Compared
 from crm.contract import Record
 from crm.intake import DOUBLE, TAG, WAITS, Page
-from crm.matches import Match, Stranger
+from crm.matches import Match, Stranger, key_of
 from crm.models import RecordLink
-from integrations.outsiders import key_of
+from integrations.outsiders import Rules
+from relationships import addresses
 from relationships.models import BlockRule
 
 
@@ -60,13 +61,22 @@ def _is_wanted(page: Page, stranger: Stranger) -> bool:
         page.skipped["unmarked"] += not is_marked
         return is_marked
     outsiders = page.intake.outsiders
-    if any(outsiders.is_colleague(email) for email in stranger.emails[:1]):
+    if any(_is_colleague(outsiders, email) for email in stranger.emails[:1]):
         page.skipped["colleague"] += 1
         return False
     if any(outsiders.blocked.strength(email, None) == BlockRule.Strength.NEVER for email in stranger.emails):
         page.skipped["blocked"] += 1
         return False
     return True
+
+
+def _is_colleague(rules: Rules, email: str) -> bool:
+    """As Rules.is_colleague, which remembers everybody it was ever asked about."""
+    try:
+        domain = addresses.domain_of(email)
+    except ValueError:
+        return False
+    return key_of(email) in rules.colleagues or not rules.own_domains.isdisjoint(addresses.with_parents(domain))
 
 
 def _links(page: Page, row_ids: set[uuid.UUID]) -> dict[uuid.UUID, RecordLink]:

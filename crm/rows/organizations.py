@@ -47,8 +47,9 @@ def apply(changes: Mapping[uuid.UUID, Values]) -> dict[uuid.UUID, list[Problem]]
     before = {row["pk"]: row for row in rows.values("pk", *COLUMNS.values())}
     wanted = {pk: changes[pk] for pk in before}
     problems, written = _checked(wanted, before, _taken_names(wanted.values()))
-    problems = _write_domains(wanted, problems)
-    _write([{"id": pk, **columns} for pk, columns in written.items()])
+    moved = _write_domains(wanted, problems)
+    changed = [pk for pk, columns in written.items() if pk in moved or columns.items() - before[pk].items()]
+    _write([{"id": pk, **written[pk]} for pk in changed])
     return {pk: found for pk, found in problems.items() if found}
 
 
@@ -62,7 +63,7 @@ def create(wanted: Sequence[New]) -> list[Created]:
     for pk in given.keys() - made.keys():
         problems[pk] = problems[pk] or [Problem("org.name", "It has no name.")]
     _write([{"id": pk, **columns} for pk, columns in made.items()])
-    problems = _write_domains({pk: given[pk] for pk in made}, problems)
+    _write_domains({pk: given[pk] for pk in made}, problems)
     return [Created(pk if pk in made else None, problems[pk]) for pk in given]
 
 
@@ -109,13 +110,14 @@ def _domains(row_ids: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, str]]:
     return list(rows.order_by("-is_primary", "created_at", "pk").values_list("organization", "domain"))
 
 
-def _write_domains(
-    wanted: Mapping[uuid.UUID, Values], problems: dict[uuid.UUID, list[Problem]]
-) -> dict[uuid.UUID, list[Problem]]:
-    """Make the given domain the main one; those a firm had before stay its own. An emptied one changes nothing."""
+def _write_domains(wanted: Mapping[uuid.UUID, Values], problems: Mapping[uuid.UUID, list[Problem]]) -> set[uuid.UUID]:
+    """Make the given domain the main one; those a firm had before stay its own. An emptied one changes nothing.
+
+    Returns the firms whose main domain is another one now.
+    """
     asked = {pk: values[DOMAIN] for pk, values in wanted.items() if values.get(DOMAIN)}
     if not asked:
-        return problems
+        return set()
     good: dict[uuid.UUID, str] = {}
     for pk, given in asked.items():
         try:
@@ -124,7 +126,7 @@ def _write_domains(
             problems[pk].append(Problem(DOMAIN, " ".join(error.messages)))
     owners = dict(OrganizationDomain.objects.filter(domain__among=good.values()).values_list("domain", "organization"))
     own = set(CompanyDomain.objects.values_list("domain", flat=True))
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[uuid.UUID, dict[str, Any]] = {}
     for pk, domain in good.items():
         owner = owners.setdefault(domain, pk)
         if domain in own:
@@ -132,10 +134,7 @@ def _write_domains(
         elif owner != pk:
             problems[pk].append(Problem(DOMAIN, f"{domain} already belongs to another firm here.", owner))
         else:
-            rows[domain] = {"organization": pk, "domain": domain, "is_primary": True}
-    ids = [row["organization"] for row in rows.values()]
-    OrganizationDomain.objects.filter(organization__among=ids, is_primary=True).update(is_primary=False)
-    company = current_company_id()
-    written = [{"company": company, **row} for row in rows.values()]
-    bulk.upsert(OrganizationDomain, written, unique=["company", "domain"], once=["organization"])
-    return problems
+            rows[pk] = {"company": current_company_id(), "organization": pk, "domain": domain, "is_primary": True}
+    OrganizationDomain.objects.filter(organization__among=rows, is_primary=True).update(is_primary=False)
+    bulk.upsert(OrganizationDomain, list(rows.values()), unique=["company", "domain"], once=["organization"])
+    return set(rows)
