@@ -46,16 +46,28 @@ class Meter:
         self._share = policy.of(integration).daily_share
         self._paces: Mapping[str, Pace] = {pace.window: pace for pace in adapter.paces}
         self._learned: dict[str, Any] = {}
+        self._prepaid = 0
+
+    def prepay(self) -> None:
+        """Pay for a call that another thread makes. Raises as ``before`` does."""
+        self._take("burst")
+        self._prepaid += 1
 
     def before(self, request: requests.PreparedRequest) -> None:
         """Pay for a call. Raises Wait where the day's share or the pace's limit is used up."""
         window = self.adapter.pace_of(request)
+        if self._prepaid and window == "burst":
+            self._prepaid -= 1
+        else:
+            self._take(window)
+        self.calls += 1
+
+    def _take(self, window: str) -> None:
         for _ in range(TRIES):
             now = timezone.now()
             self._check_day(now)
             free_at = self._pay(window, now)
             if free_at is None:
-                self.calls += 1
                 return
             if free_at <= now:
                 continue

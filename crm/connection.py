@@ -35,8 +35,19 @@ def open(integration: Integration, access: grants.Access) -> Iterator[Link]:
 
 def calls(link: Link) -> int | None:
     """How many calls went out by this way in; None where it is no session of ours."""
+    meter = _meter(link)
+    return meter.calls if meter else None
+
+
+def prepay(link: Link) -> None:
+    """Pay for the next call by this way in, which another thread makes. Raises Wait where that is not allowed now."""
+    if meter := _meter(link):
+        meter.prepay()
+
+
+def _meter(link: Link) -> budgets.Meter | None:
     transport = link.http.get_adapter("https://") if link.http.adapters else None
-    return transport.meter.calls if isinstance(transport, MeteredTransport) else None
+    return transport.meter if isinstance(transport, MeteredTransport) else None
 
 
 class MeteredTransport(outbound.ProviderTransport):

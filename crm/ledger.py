@@ -8,6 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,37 +23,62 @@ from relationships import bulk
 UNSURE = (Write.State.PLANNED, Write.State.SENT)
 
 
-def plan(items: Sequence[tuple[RecordLink, Change]]) -> list[Write]:
+@dataclass(frozen=True)
+class Noted:
+    """A write that stands in the ledger and is not settled."""
+
+    id: uuid.UUID
+    link_id: uuid.UUID
+    is_creation: bool
+
+
+def plan(items: Sequence[tuple[RecordLink, Change]]) -> list[Noted]:
     """Note what is about to be sent, in the caller's transaction: it must be committed before anything is."""
     last = _last_settled([link.pk for link, _ in items])
-    writes = [_planned(link, change, last.get(link.pk)) for link, change in items]
-    names = ("id", "company", "integration", "link", *_WRITTEN_ONCE, "state")
-    bulk.upsert(Write, [_row(write, names) for write in writes], unique=["integration", "idempotency_key"])
-    return writes
+    rows = [_planned(link, change, last.get(link.pk)) for link, change in items]
+    bulk.upsert(Write, rows, unique=["integration", "idempotency_key"])
+    return [Noted(row["id"], row["link"], row["is_creation"]) for row in rows]
 
 
-def sent(writes: Collection[Write]) -> None:
+def noted(write: Write) -> Noted:
+    """A write that an earlier run left unsettled."""
+    return Noted(write.pk, write.link_id, write.is_creation)
+
+
+def sent(writes: Collection[Noted]) -> None:
     """Their reply was lost: nobody knows whether they were taken."""
-    Write.objects.filter(pk__among=[write.pk for write in writes]).update(state=Write.State.SENT)
+    Write.objects.filter(pk__among=[write.id for write in writes]).update(state=Write.State.SENT)
 
 
-def withdraw(writes: Collection[Write]) -> None:
+def withdraw(writes: Collection[Noted]) -> None:
     """They were never sent: forget them."""
-    Write.objects.filter(pk__among=[write.pk for write in writes]).delete()
+    Write.objects.filter(pk__among=[write.id for write in writes]).delete()
 
 
-def settle(answers: Sequence[tuple[Write, Written]]) -> None:
-    """Keep what came of each, with one statement: taken with what the CRM holds now, or refused with its words."""
+def settle(answers: Sequence[tuple[Noted, Written]]) -> None:
+    """Keep what came of each: taken with what the CRM holds now, or refused with its words. Two statements at most."""
     now = timezone.now()
-    for write, written in answers:
-        if written.error is None:
-            write.state, write.external_id, write.held = Write.State.DONE, written.external_id, dict(written.held)
-        else:
-            write.state, write.error = Write.State.REFUSED, words(written.error)
-        write.done_at = now
-    names = ("id", "company", "integration", "link", *_WRITTEN_ONCE, "state", "held", "error", "done_at")
-    rows = [_row(write, names) for write, _ in answers]
-    bulk.upsert(Write, rows, unique=["integration", "idempotency_key"], once=["id", *_NEVER_CHANGED])
+    plain = [noted.id for noted, written in answers if _is_plain(noted, written)]
+    if plain:
+        Write.objects.filter(pk__among=plain).update(state=Write.State.DONE, done_at=now)
+    told = [(noted, written) for noted, written in answers if not _is_plain(noted, written)]
+    bulk.update(Write, [_settled(noted, written, now) for noted, written in told])
+
+
+def _is_plain(noted: Noted, written: Written) -> bool:
+    """An update of which there is nothing to say but that it was taken."""
+    return not (noted.is_creation or written.error or written.held)
+
+
+def _settled(noted: Noted, written: Written, now: datetime) -> dict[str, Any]:
+    return {
+        "id": noted.id,
+        "state": Write.State.REFUSED if written.error else Write.State.DONE,
+        "external_id": written.external_id,
+        "held": dict(written.held),
+        "error": words(written.error) if written.error else "",
+        "done_at": now,
+    }
 
 
 def unsure(integration: Integration) -> QuerySet[Write]:
@@ -71,22 +97,19 @@ def words(error: RecordError) -> str:
     return f"{error.code}: {error.message}" if error.code else error.message
 
 
-_NEVER_CHANGED = ("company", "link", "crm_object", "values", "is_creation", "planned_at")
-_WRITTEN_ONCE = ("idempotency_key", "crm_object", "external_id", "values", "is_creation", "planned_at")
-
-
-def _planned(link: RecordLink, change: Change, last: datetime | None) -> Write:
-    return Write(
-        company_id=link.company_id,
-        integration_id=link.integration_id,
-        link=link,
-        idempotency_key=_key(link.pk, change.values, last),
-        crm_object=change.object,
-        external_id=change.external_id,
-        values=dict(change.values),
-        is_creation=not change.external_id,
-        planned_at=change.planned_at or timezone.now(),
-    )
+def _planned(link: RecordLink, change: Change, last: datetime | None) -> dict[str, Any]:
+    return {
+        "id": uuid.uuid4(),
+        "company": link.company_id,
+        "integration": link.integration_id,
+        "link": link.pk,
+        "idempotency_key": _key(link.pk, change.values, last),
+        "crm_object": change.object,
+        "external_id": change.external_id,
+        "values": dict(change.values),
+        "is_creation": not change.external_id,
+        "planned_at": change.planned_at or timezone.now(),
+    }
 
 
 def _key(link_id: uuid.UUID, values: Mapping[str, Value], last: datetime | None) -> str:
@@ -98,8 +121,3 @@ def _key(link_id: uuid.UUID, values: Mapping[str, Value], last: datetime | None)
 def _last_settled(link_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
     rows = Write.objects.filter(link__among=link_ids).exclude(state__in=UNSURE).order_by().values_list("link")
     return dict(rows.annotate(last=Max("planned_at")))
-
-
-def _row(write: Write, names: Sequence[str]) -> dict[str, Any]:
-    ids = {"company": write.company_id, "integration": write.integration_id, "link": write.link_id}
-    return {name: ids[name] if name in ids else getattr(write, name) for name in names}

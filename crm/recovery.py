@@ -66,7 +66,7 @@ def _created(round: Round, kind: str, object: str, writes: Sequence[Write]) -> l
         key = outgoing.key(write.link)
         if key not in found and not has_key and write.planned_at > timezone.now() - SETTLES_WITHIN:
             continue
-        answers.append(Answer(_item(round, write), write, found.get(key) or Written(key, error=LOST)))
+        answers.append(Answer(_item(round, write), ledger.noted(write), found.get(key) or Written(key, error=LOST)))
     return answers
 
 
@@ -83,7 +83,7 @@ def _updated(round: Round, object: str, writes: Sequence[Write]) -> list[Answer]
             written = Written(key, write.external_id, modified_at=record.modified_at, held=record.values)
         else:
             written = Written(key, write.external_id, error=LOST)
-        answers.append(Answer(item, write, written))
+        answers.append(Answer(item, ledger.noted(write), written))
     return answers
 
 

@@ -5,20 +5,25 @@ whoever comes next (recovery.py).
 """
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from crm import conflicts, connection, ledger, link_errors, loop_guard, outgoing
 from crm.contract import Change, CrmAdapter, Link, Record, RecordError, Wanted, Written
+from crm.ledger import Noted
 from crm.mapping import Context, Line, Mapping
-from crm.models import Conflict, FieldMapping, RecordLink, Write
+from crm.models import Conflict, FieldMapping, RecordLink
 from crm.outgoing import Outgoing
 from integrations import runs
 from integrations.errors import Temporary, TokenRefused, Wait
@@ -58,7 +63,7 @@ class Answer:
     """One row that was sent, and what came of it."""
 
     item: Outgoing
-    write: Write
+    write: Noted
     written: Written
 
 
@@ -66,12 +71,13 @@ def send(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> None:
     """Write all of these, of one kind. Raises OutOfTime between two batches, and what the CRM's errors mean."""
     ordered = sorted(items, key=lambda item: (not item.is_creation, [one.external_id for one in item.related]))
     for is_creation, group in groupby(ordered, key=lambda item: item.is_creation):
-        for batch in _batches(round, list(group)):
-            if is_creation and batch[0].link.crm_object in round.keyless:
-                keep_back(round, [(item.link, keyless(round, item.link)) for item in batch], looked_at)
-                continue
-            _send_batch(round, _unless_looping(batch), looked_at)
-            runs.check_time(round.held)
+        batches = list(_batches(round, list(group)))
+        if is_creation or len(batches) == 1 or any(item.new_related for batch in batches for item in batch):
+            for batch in batches:
+                _send_batch(round, batch, looked_at)
+                runs.check_time(round.held)
+        else:
+            _send_in_turns(round, batches, looked_at)
 
 
 def keep_back(round: Round, stuck: Sequence[tuple[RecordLink, RecordError]], looked_at: datetime) -> None:
@@ -96,9 +102,9 @@ def settle(round: Round, answers: Sequence[Answer]) -> None:
     """Keep what came of each, in one transaction with the run's counts. Raises HoldLost."""
     now = timezone.now()
     adopted = _adopted(round, answers)
-    rows = [(one.item.link, _columns(one, adopted.get(one.write.pk, ""), now)) for one in answers]
-    again = [one.item.link.pk for one in answers if _is_due_again(one) or one.write.pk in adopted]
-    refused = [one.written.error for one in answers if one.written.error and one.write.pk not in adopted]
+    rows = [(one.item.link, _columns(one, adopted.get(one.write.id, ""), now)) for one in answers]
+    again = [one.item.link.pk for one in answers if _is_due_again(one) or one.write.id in adopted]
+    refused = [one.written.error for one in answers if one.written.error and one.write.id not in adopted]
     skipped: dict[str, int] = {}
     for error in refused:
         skipped[link_errors.cause(error)] = skipped.get(link_errors.cause(error), 0) + 1
@@ -144,20 +150,125 @@ def _unless_looping(batch: Sequence[Outgoing]) -> list[Outgoing]:
 
 
 def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) -> None:
-    if not batch:
+    """One batch from its note to its end."""
+    if batch[0].is_creation and batch[0].link.crm_object in round.keyless:
+        keep_back(round, [(item.link, keyless(round, item.link)) for item in batch], looked_at)
         return
+    if items := _unless_looping(batch):
+        noted = _note(round, items, looked_at)
+        with _watched(round, noted, connection.calls(round.link)):
+            answers = _write(round, noted.changes)
+        settle(round, noted.answered(answers))
+
+
+def _send_in_turns(round: Round, batches: Sequence[Sequence[Outgoing]], looked_at: datetime) -> None:
+    """Many batches of updates: while one is under way, the one before is settled and the one behind is noted.
+
+    Each call is paid for before, so that the thread that speaks to the CRM needs no database.
+    """
+    with ThreadPoolExecutor(max_workers=1) as lane:
+        flight: _Flight | None = None
+        try:
+            for batch in batches:
+                items = _unless_looping(batch)
+                if not items:
+                    continue
+                connection.prepay(round.link)
+                noted = _note(round, items, looked_at)
+                landing, flight = flight, None
+                answers = _landed(round, landing, noted)
+                calls = connection.calls(round.link)
+                answer = lane.submit(copy_context().run, _write_apart, round, noted.changes)
+                flight = _Flight(noted, answer, calls)
+                if answers:
+                    settle(round, answers)
+                runs.check_time(round.held)
+        finally:
+            if flight:
+                settle(round, _landed(round, flight, None))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows that are noted in the ledger, and the words they are sent in."""
+
+    items: Sequence[Outgoing]
+    changes: Sequence[Change]
+    writes: Sequence[Noted]
+
+    def answered(self, answers: Sequence[Written]) -> list[Answer]:
+        by_key = {written.key: written for written in answers}
+        pairs = zip(self.items, self.writes, strict=True)
+        return [Answer(item, write, by_key[outgoing.key(item.link)]) for item, write in pairs]
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A batch under way; ``calls`` are those that went out before it."""
+
+    batch: _Batch
+    answers: Future[tuple[Written, ...]]
+    calls: int | None
+
+
+def _note(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> _Batch:
+    """Note what is about to be sent, and what gives way to it, in one transaction."""
     now = timezone.now()
-    changes = [replace(item.change(), planned_at=now) for item in batch]
+    changes = [replace(item.change(), planned_at=now) for item in items]
     with transaction.atomic():
-        store([(item.link, {}) for item in batch if item.link._state.adding])
-        conflicts.journal(round.integration, [_loss(item.link, one) for item in batch for one in item.lost])
-        writes = ledger.plan([(item.link, change) for item, change in zip(batch, changes, strict=True)])
-        mark_looked(round, [item.link for item in batch], looked_at)
-    answers = _asked(round, changes, writes)
-    by_key = {written.key: written for written in answers}
-    settle(
-        round, [Answer(item, write, by_key[outgoing.key(item.link)]) for item, write in zip(batch, writes, strict=True)]
-    )
+        store([(item.link, {}) for item in items if item.link._state.adding])
+        conflicts.journal(round.integration, [_loss(item.link, one) for item in items for one in item.lost])
+        writes = ledger.plan([(item.link, change) for item, change in zip(items, changes, strict=True)])
+        mark_looked(round, [item.link for item in items], looked_at)
+    return _Batch(items, changes, writes)
+
+
+def _landed(round: Round, flight: _Flight | None, following: _Batch | None) -> list[Answer]:
+    """What came of the batch that was under way. Where that failed, the one behind it is not sent at all."""
+    if flight is None:
+        return []
+    try:
+        with _watched(round, flight.batch, flight.calls):
+            return flight.batch.answered(flight.answers.result())
+    except BaseException:
+        if following:
+            _take_back(following)
+        raise
+
+
+@contextmanager
+def _watched(round: Round, batch: _Batch, calls: int | None) -> Iterator[None]:
+    """Says of a batch whose answer does not come whether it may have arrived; ``calls`` went out before it."""
+    try:
+        yield
+    except (Wait, TokenRefused) as error:
+        # Of a refused token, and of a call that was not made, the CRM has taken nothing.
+        if calls is not None and connection.calls(round.link) == calls + isinstance(error, TokenRefused):
+            _take_back(batch)
+        raise
+    except Temporary:
+        ledger.sent(batch.writes)
+        raise
+
+
+def _take_back(batch: _Batch) -> None:
+    """It was certainly not sent: forget it, and have it due as before."""
+    with transaction.atomic():
+        RecordLink.objects.filter(pk__among=[write.link_id for write in batch.writes]).update(is_due=True)
+        ledger.withdraw(batch.writes)
+
+
+def _write(round: Round, changes: Sequence[Change]) -> tuple[Written, ...]:
+    write = round.adapter.write if len(changes) <= round.adapter.batch else round.adapter.write_many
+    return write(round.link, changes)
+
+
+def _write_apart(round: Round, changes: Sequence[Change]) -> tuple[Written, ...]:
+    """In a thread of its own. Should it need the database after all, its connection must not outlive it."""
+    try:
+        return _write(round, changes)
+    finally:
+        connections.close_all()
 
 
 def _loss(link: RecordLink, one: outgoing.GivesWay) -> conflicts.Loss:
@@ -165,24 +276,6 @@ def _loss(link: RecordLink, one: outgoing.GivesWay) -> conflicts.Loss:
     return conflicts.Loss(
         link, line.ours.name, line.crm_field, one.ours, one.theirs, one.base, Conflict.Winner.OURS.value, one.why
     )
-
-
-def _asked(round: Round, changes: Sequence[Change], writes: Sequence[Write]) -> tuple[Written, ...]:
-    """The CRM's answer. What was certainly not sent is forgotten, and due as before."""
-    calls = connection.calls(round.link)
-    write = round.adapter.write if len(changes) <= round.adapter.batch else round.adapter.write_many
-    try:
-        return write(round.link, changes)
-    except (Wait, TokenRefused) as error:
-        is_first = calls is not None and connection.calls(round.link) == calls + isinstance(error, TokenRefused)
-        if is_first:
-            with transaction.atomic():
-                RecordLink.objects.filter(pk__among=[write.link_id for write in writes]).update(is_due=True)
-                ledger.withdraw(writes)
-        raise
-    except Temporary:
-        ledger.sent(writes)
-        raise
 
 
 def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
@@ -198,12 +291,12 @@ def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
     if error and not _is_half_done(answer):
         return link_errors.columns(link, error, now)
     kept: dict[str, Any] = {
-        "external_id": written.external_id or link.external_id,
-        "state": RecordLink.State.LINKED,
         "shadow": outgoing.shadow_after(item, written.held),
         "external_stamp": written.modified_at or link.external_stamp,
-        "reason": "",
     }
+    if not (error or item.flaw or item.is_creation or link.error_cause or item.new_related):
+        return kept
+    kept |= {"external_id": written.external_id or link.external_id, "state": RecordLink.State.LINKED, "reason": ""}
     if not error:
         kept["related"] = _related_after(item)
     flaw = error or item.flaw
@@ -249,7 +342,7 @@ def _adopted(round: Round, answers: Sequence[Answer]) -> dict[Any, str]:
         for record in batch.records:
             answer = doubles.get(record.external_id)
             if answer and record.external_id not in known and _is_same(answer.item, record, line, round.context):
-                found[answer.write.pk] = record.external_id
+                found[answer.write.id] = record.external_id
     return found
 
 
@@ -268,18 +361,26 @@ def _is_same(item: Outgoing, record: Record, line: Line, context: Context) -> bo
     return normal is not None and normal in {line.normal(value) for value in theirs}
 
 
-_BASE = ("id", "company", "integration", "kind", "row_id", "crm_object")
+_FIXED = ("company", "integration", "kind", "row_id", "crm_object")
 
 
 def store(rows: Sequence[tuple[RecordLink, dict[str, Any]]]) -> None:
-    """Write columns of many links at once; those that are new are made. All have a value for each column named."""
-    names = sorted({"state", "external_id"}.union(*(columns for _, columns in rows)))
-    values = []
+    """Write columns of many links: one statement for each set of columns among them. Those that are new are made."""
+    groups: dict[tuple[str, ...], list[RecordLink]] = defaultdict(list)
     for link, columns in rows:
         for name, value in columns.items():
             setattr(link, name, value)
-        values.append({"id": link.pk, "company": link.company_id, "integration": link.integration_id,
-                       "kind": link.kind, "row_id": link.row_id, "crm_object": link.crm_object}
-                      | {name: getattr(link, name) for name in names})  # fmt: skip
+        groups[("new",) if link._state.adding else tuple(sorted(columns))].append(link)
+    new = groups.pop(("new",), [])
+    names = sorted({"state", "external_id"}.union(*(columns for _, columns in rows)))
+    bulk.upsert(RecordLink, [_row(link, (*_FIXED, *names)) for link in new], unique=["id"], once=_FIXED)
+    for link in new:
         link._state.adding = False
-    bulk.upsert(RecordLink, values, unique=["id"], once=_BASE[1:])
+    for written, links in groups.items():
+        if written:
+            bulk.update(RecordLink, [_row(link, written) for link in links])
+
+
+def _row(link: RecordLink, names: Sequence[str]) -> dict[str, Any]:
+    ids = {"company": link.company_id, "integration": link.integration_id}
+    return {"id": link.pk} | {name: ids[name] if name in ids else getattr(link, name) for name in names}

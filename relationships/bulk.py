@@ -50,6 +50,19 @@ def upsert(
     return [tuple(field.to_python(value) for field, value in zip(back, row, strict=True)) for row in written]
 
 
+def update(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change rows that exist, each found by its ``id``: field names to values, all with the same fields."""
+    if not rows:
+        return
+    fields = [_field(model, name) for name in ("id", *(name for name in rows[0] if name != "id"))]
+    table = _quoted(model._meta.db_table)
+    changes = ", ".join(f"{_quoted(field.column)} = given.c{number}" for number, field in enumerate(fields) if number)
+    where = f"{table}.{_quoted(fields[0].column)} = given.c0"
+    sql = f"UPDATE {table} SET {changes} FROM ({_select(fields)}) AS given WHERE {where}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_document(fields, rows)])
+
+
 @contextlib.contextmanager
 def planned_anew() -> Iterator[None]:
     """Within it PostgreSQL plans every statement for the rows there are at its moment.
@@ -95,10 +108,11 @@ def not_listed(
 def _select(fields: Sequence[Any]) -> str:
     """A SELECT that turns the JSON parameter back into typed rows."""
     if connection.vendor == "sqlite":
-        parts = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(fields)))
+        parts = ", ".join(f"json_extract(value, '$[{number}]') AS c{number}" for number in range(len(fields)))
         return f"SELECT {parts} FROM json_each(%s) WHERE TRUE"
     if connection.vendor == "postgresql":
-        parts = ", ".join(f"(value->>{number})::{field.db_type(connection)}" for number, field in enumerate(fields))
+        kinds = enumerate(field.db_type(connection) for field in fields)
+        parts = ", ".join(f"(value->>{number})::{kind} AS c{number}" for number, kind in kinds)
         return f"SELECT {parts} FROM jsonb_array_elements(%s::jsonb) AS value"
     raise ImproperlyConfigured(f"{connection.vendor} is not supported: use SQLite or PostgreSQL.")
 

@@ -54,7 +54,8 @@ def _by_time(kind: str, now: datetime) -> Q:
 
 
 def _organizations(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[Any]:
-    scored = Match.objects.filter(organization=OuterRef("pk")).order_by().values("organization")
+    # By the firm alone, which is of this company: a database without statistics would go through all its matches.
+    scored = Match.unscoped.filter(organization=OuterRef("pk")).order_by().values("organization")
     rows = Organization.objects.annotate(
         changed_at=_latest("updated_at", scored.annotate(last=Max("scored_at")).values("last")),
         may_begin=_is(rules.creates_organizations),
@@ -76,7 +77,7 @@ def _people(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[A
 
 def _touchpoints(kind: str) -> Callable[[Integration, Policy, Firms], QuerySet[Any]]:
     def rows(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[Any]:
-        noted = Note.objects.filter(touchpoint=OuterRef("pk"), sync_to_crm=True).order_by().values("touchpoint")
+        noted = Note.unscoped.filter(touchpoint=OuterRef("pk"), sync_to_crm=True).order_by().values("touchpoint")
         found = Touchpoint.objects.filter(kind=kind).annotate(
             changed_at=_latest("updated_at", noted.annotate(last=Max("updated_at")).values("last")),
             # What was cancelled before it was sent is nobody's news.

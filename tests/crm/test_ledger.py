@@ -18,7 +18,7 @@ def test_a_write_is_noted_as_it_will_be_sent(out: Out) -> None:
     out.linked_firm("Pension One")
     link = RecordLink.objects.get()
     [write] = ledger.plan([(link, change(link, BillingCity="Zug"))])
-    stored = Write.objects.get(pk=write.pk)
+    stored = Write.objects.get(pk=write.id)
     assert (stored.state, stored.values, stored.is_creation) == ("planned", {"BillingCity": "Zug"}, False)
     assert list(ledger.unsure(out.integration)) == [stored]
 
