@@ -23,6 +23,18 @@ WAITS = "What it belongs to in the CRM is not known here yet."
 DOUBLE = "Two records of the CRM look like one: merge them there, or say that they are two."
 """The reason of a record that waits for staff, until the one it looks like is gone."""
 
+SKIPPED = {
+    "echo": "Our own writes that came back: ignored",
+    "stale": "Older than what we know already",
+    "ignored": "Not kept in sync",
+    "twin": "Looks like another record: staff decide",
+    "not_taken": "New, and your company does not take new ones from the CRM",
+    "colleague": "Colleagues, who are no contacts",
+    "blocked": "Kept out by a block rule",
+    "unmarked": "Notes that are not marked #lpxgp",
+}
+"""Why records that were read changed nothing here, as SyncRun.skipped counts them, in words."""
+
 
 @dataclass
 class Intake:

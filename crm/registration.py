@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from crm import imported, sync
 from crm.errors import CAUSES
+from crm.intake import SKIPPED
 from integrations import jobs, kinds
 
 KIND = replace(
@@ -14,7 +15,7 @@ KIND = replace(
         "deleted": "What connects our rows with the CRM's records is deleted, with the journal of what was written and "
         "what gave way. Firms, people and notes stay, here and in the CRM.",
     },
-    skipped={**kinds.KINDS["crm"].skipped, **{name: cause.title for name, cause in CAUSES.items()}},
+    skipped={**kinds.KINDS["crm"].skipped, **SKIPPED, **{name: cause.title for name, cause in CAUSES.items()}},
     counts=imported.counts,
     delete_batch=imported.delete_batch,
 )
