@@ -20,7 +20,6 @@ from integrations.errors import (
     MissingScope,
     Permanent,
     RateLimited,
-    ResourceGone,
     Temporary,
     TokenRefused,
     Unreadable,
@@ -31,7 +30,13 @@ log = structlog.get_logger()
 WAITS = {"TEN_SECONDLY_ROLLING": 10.0, "SECONDLY": 1.0, "DAILY": 3600.0}
 """Seconds to wait by the policy that was met; HubSpot promises no Retry-After."""
 
-BUSY = {423, 477, 500, 502, 503, 504, 521, 522, 523, 524}
+BUSY = {408: None, 423: 2.0, 425: None, 477: 3600.0}
+"""Statuses below 500 of an account or record that is busy, and the seconds to wait where HubSpot does not say: it is
+locked, or moves to another data centre, which takes up to a day."""
+
+
+class NotThere(Permanent):
+    """HubSpot has nothing at this address (404). One record or list, never the whole portal."""
 
 
 class Rejected(Permanent):
@@ -50,6 +55,14 @@ def get(link: Link, path: str, params: Mapping[str, Any] | None = None) -> dict[
 def post(link: Link, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What HubSpot answers to a body. Raises as ``get`` does."""
     return read(link.http.post(paths.API + path, json=body, params=params))
+
+
+def rows(body: Mapping[str, Any]) -> list[Any]:
+    """The results of an answer. Raises Temporary where it has none: that is no empty page."""
+    found = body.get("results")
+    if not isinstance(found, list):
+        raise Temporary("HubSpot sent an answer without its list of results.")
+    return found
 
 
 def read(response: requests.Response) -> dict[str, Any]:
@@ -71,11 +84,11 @@ def meant(response: requests.Response) -> IntegrationError:
     if status == 403:
         return MissingScope(_denied(body))
     if status == 404:
-        return ResourceGone("HubSpot has no such record or object.")
+        return NotThere(str(body.get("message") or "HubSpot has no such record or object."))
     if status == 429:
         return RateLimited("HubSpot asked us to slow down.", _wait(response, body))
-    if status in BUSY:
-        return Temporary("HubSpot has trouble of its own.", outbound.retry_after(response.headers))
+    if status in BUSY or status >= 500:
+        return Temporary("HubSpot has trouble of its own.", outbound.retry_after(response.headers) or BUSY.get(status))
     if status == 414:
         return Permanent("HubSpot says that the address is too long: fewer fields have to be mapped.")
     return Rejected(body, status)
@@ -91,8 +104,9 @@ def clock(response: requests.Response) -> datetime:
 
 def _denied(body: Mapping[str, Any]) -> str:
     missing = [
-        name
+        str(name)
         for error in body.get("errors") or []
+        if isinstance(error, dict)
         for name in (error.get("context") or {}).get("requiredGranularScopes") or []
     ]
     if missing:

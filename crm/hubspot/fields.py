@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crm.contract import Field, FieldCreated, FieldType, Link, NewField, Option
-from crm.hubspot import calls, paths
+from crm.hubspot import calls, paths, records
 from integrations.errors import MissingScope, Permanent
 
 GROUP = "lpxgp"
@@ -54,7 +54,7 @@ MAX_TEXT = 65536
 def fields(link: Link, object: str) -> tuple[Field, ...]:
     """Every property the account may see."""
     body = calls.get(link, paths.properties(object))
-    return tuple(_field(object, one) for one in body.get("results") or [])
+    return tuple(_field(object, one) for one in calls.rows(body))
 
 
 def create(link: Link, wanted: Sequence[NewField]) -> tuple[FieldCreated, ...]:
@@ -65,6 +65,7 @@ def create(link: Link, wanted: Sequence[NewField]) -> tuple[FieldCreated, ...]:
 def _field(object: str, one: Mapping[str, Any]) -> Field:
     name, kind = str(one["name"]), _type(one)
     is_read_only = bool((one.get("modificationMetadata") or {}).get("readOnlyValue")) or bool(one.get("calculated"))
+    room = records.MARK_LENGTH if records.BODIES.get(object) == name else 0
     options = tuple(
         Option(str(each["value"]), str(each.get("label") or each["value"]), not each.get("hidden"))
         for each in one.get("options") or []
@@ -79,7 +80,7 @@ def _field(object: str, one: Mapping[str, Any]) -> Field:
         is_custom=not one.get("hubspotDefined"),
         is_unique=bool(one.get("hasUniqueValue")) or (object, name) == ("contacts", "email"),
         is_external_key=bool(one.get("hasUniqueValue")),
-        max_length=MAX_TEXT if kind in {"text", "long_text", "html"} else None,
+        max_length=MAX_TEXT - room if kind in {"text", "long_text", "html"} else None,
         options=options,
         is_restricted=kind in {"choice", "choices"} and bool(options),
         refers_to=(str(one["referencedObjectType"]),) if one.get("referencedObjectType") else (),

@@ -1,22 +1,29 @@
 """Reads HubSpot's records: everything by lists, changes by search, deletions by the list of what was archived.
 
-Search ends after 10,000 rows, so it begins anew at the last stamp; it lags a few moments, so cursors lie a minute back.
+Each page of a search begins at the last one's last stamp: what changes meanwhile moves to the end, and would shift what
+numbered pages hold; nor is the end after 10,000 rows ever met. Search lags a few moments, so cursors lie a minute back.
 https://developers.hubspot.com/docs/api-reference/search/guide
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from crm.contract import Link, ReadBatch, Record, RecordPage, Related, Wanted
+from crm.contract import Link, ReadBatch, Record, RecordPage, Related, UnreadableRecord, Wanted
 from crm.hubspot import calls, paths, records
-from integrations.errors import CursorExpired, ResourceGone
+from integrations.errors import CursorExpired, Temporary
 
 LIST_LIMIT = 100
 SEARCH_LIMIT = 200
-SEARCH_END = 10_000
+LONGEST_ADDRESS, LONGEST_FILTER = 6_000, 2_000
+"""Characters of names in an address and of values in a search: HubSpot refuses some 8,000 of the one, 3,000 of the
+other."""
+
+LOOKED_UP = 50
+"""So many ids that batches do not know are asked for one by one, whether they were merged."""
+
 OVERLAP = timedelta(seconds=60)
 ARCHIVED_EVERY = timedelta(hours=1)
 """So often the list of what was archived is read; it has no filter, and pushes tell of deletions at once."""
@@ -47,12 +54,10 @@ class Cursor:
 def listing(link: Link, wanted: Wanted) -> RecordPage:
     """A page of everything there is. The cursor is from before the first page, by HubSpot's clock."""
     at = json.loads(wanted.page) if wanted.page else {}
-    body = calls.get(link, paths.objects(wanted.object), _list_params(wanted, at.get("after")))
-    found, unreadable = records.split(wanted.object, body.get("results") or [])
+    body, found, unreadable = _listed(link, wanted, at.get("after"))
     began = at.get("began") or records.milliseconds(body["_now"] - OVERLAP)
-    after = _after(body)
-    if after:
-        return RecordPage(found, unreadable, next_page=json.dumps({"after": after, "began": began}))
+    if place := after(body):
+        return RecordPage(found, unreadable, next_page=json.dumps({"after": place, "began": began}))
     return RecordPage(found, unreadable, next_cursor=str(Cursor(began, began)))
 
 
@@ -64,75 +69,85 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
 
 
 def read(link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch:
-    """These records as they are now; of those that are not there it is asked whether they were archived or merged."""
-    found = _batch(link, wanted, external_ids)
-    missing = set(external_ids) - _known(found)
+    """These records as they are now; of those that are not there it is asked whether they were archived or merged.
+
+    Of very many that are not there, some are left open: neither found nor missing.
+    """
+    ids = {one for one in external_ids if records.is_id(one)}
+    found, unreadable = _batch(link, wanted, ids)
+    missing = ids - _seen(found, unreadable)
     if missing:
-        found += tuple(replace(one, is_deleted=True) for one in _batch(link, wanted, missing, is_archived=True))
-        missing -= _known(found)
-    for external_id in sorted(missing):
-        if survivor := _merged(link, wanted, external_id):
-            found += (survivor,)
-            missing.discard(external_id)
+        archived, unreadable = _batch(link, wanted, missing, is_archived=True)
+        found += tuple(replace(one, is_deleted=True) for one in archived)
+        missing -= _seen(archived, unreadable)
+    asked = sorted(missing)[:LOOKED_UP]
+    survivors = {old: new for old in asked if (new := _survivor(link, wanted.object, old))}
+    if survivors:
+        merged, _ = _batch(link, wanted, set(survivors.values()) - {one.external_id for one in found})
+        found = tuple(_known_as(one, survivors) for one in found + merged)
+    missing = {one for one in asked if one not in survivors} | {one for one in external_ids if one not in ids}
     return ReadBatch(_with_related(link, wanted.object, found), tuple(sorted(missing)))
 
 
 def find(link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
     """Records whose property ``by`` has one of these values."""
-    body = {
-        "filterGroups": [
-            {"filters": [{"propertyName": by, "operator": "IN", "values": sorted(map(str.lower, values))}]}
-        ],
-        "properties": _names(wanted),
-        "limit": SEARCH_LIMIT,
-    }
-    answer = calls.post(link, paths.objects(wanted.object, "/search"), body)
-    found, _ = records.split(wanted.object, answer.get("results") or [])
-    return _with_related(link, wanted.object, found)
+    found: dict[str, Record] = {}
+    for some in _parts(sorted({value.lower() for value in values})):
+        body: dict[str, Any] = {
+            "filterGroups": [{"filters": [{"propertyName": by, "operator": "IN", "values": some}]}],
+            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+            "properties": _names(wanted),
+            "limit": SEARCH_LIMIT,
+        }
+        answer = calls.post(link, paths.objects(wanted.object, "/search"), body)
+        found |= {one.external_id: one for one in records.split(wanted.object, calls.rows(answer))[0]}
+    return _with_related(link, wanted.object, tuple(found.values()))
 
 
 def associated(link: Link, source: str, ids: Iterable[str], target: str) -> dict[str, list[tuple[str, bool]]]:
     """For each of these records the ids it is associated with, and whether as its primary one."""
-    body = {"inputs": [{"id": one} for one in ids]}
-    answer = calls.post(link, paths.associations(source, target, "read"), body)
-    return {
-        str(one["from"]["id"]): [
-            (str(each["toObjectId"]), any(kind.get("typeId") == PRIMARY for kind in each.get("associationTypes") or []))
-            for each in one.get("to") or []
-        ]
-        for one in answer.get("results") or []
-    }
+    inputs: list[dict[str, str]] = [{"id": one} for one in ids]
+    found: dict[str, list[tuple[str, bool]]] = {}
+    while inputs:
+        answer = calls.post(link, paths.associations(source, target, "read"), {"inputs": inputs[:LIST_LIMIT]})
+        inputs = inputs[LIST_LIMIT:]
+        for one in calls.rows(answer):
+            name = str(one["from"]["id"])
+            found.setdefault(name, []).extend(_end(each) for each in one.get("to") or [])
+            if place := after(one):
+                inputs.append({"id": name, "after": place})
+    return found
+
+
+def _end(each: Mapping[str, Any]) -> tuple[str, bool]:
+    return str(each["toObjectId"]), any(kind.get("typeId") == PRIMARY for kind in each.get("associationTypes") or [])
 
 
 def _searched(link: Link, wanted: Wanted, cursor: Cursor, at: Mapping[str, Any]) -> RecordPage:
     """A page of a search, in order of change. The next cursor is an overlap before the first page was asked for."""
     body = calls.post(link, paths.objects(wanted.object, "/search"), _search(wanted, at))
-    results = body.get("results") or []
-    found, unreadable = records.split(wanted.object, results)
-    found = _with_related(link, wanted.object, found)
+    found, unreadable = records.split(wanted.object, calls.rows(body))
     now = at.get("now") or records.milliseconds(body["_now"] - OVERLAP)
-    goes_on = _goes_on({**at, "now": now}, wanted.object, body)
+    goes_on = _goes_on({**at, "now": now}, found, is_last=not after(body))
     if goes_on is None and now - cursor.archived >= ARCHIVED_EVERY.total_seconds() * 1000:
         goes_on = {"archived": True, "now": now}
+    found = _with_related(link, wanted.object, found)
     if goes_on:
         return RecordPage(found, unreadable, next_page=json.dumps(goes_on))
     return RecordPage(found, unreadable, next_cursor=str(Cursor(max(cursor.since, now), cursor.archived)))
 
 
-def _goes_on(at: Mapping[str, Any], object: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Where a search goes on; None at its end.
-
-    At 10,000 rows it begins anew at the last stamp; where all of them have one stamp, by id within it.
-    """
-    results, after = body.get("results") or [], _after(body)
-    if after and int(after) < SEARCH_END:
-        return {**at, "after": after}
-    if after:
-        last = _last_stamp(object, results)
-        if last > at["from"]:
-            return {"from": last, "now": at["now"]}
-        return {"from": at["from"], "now": at["now"], "id": str(results[-1]["id"])}
-    return {"from": at["from"] + 1, "now": at["now"]} if "id" in at else None
+def _goes_on(at: Mapping[str, Any], found: Sequence[Record], is_last: bool) -> dict[str, Any] | None:
+    """Where a search goes on; None at its end. A page that is all of one stamp is followed by all of that, by id."""
+    if is_last:
+        return {"from": at["from"] + 1, "now": at["now"]} if "id" in at else None
+    stamps = [records.milliseconds(one.modified_at) for one in found if one.modified_at]
+    if not stamps:
+        raise Temporary("HubSpot sent a page of changes that cannot be read at all.")
+    if "id" in at:
+        return {**at, "id": max((one.external_id for one in found), key=int)}
+    last = max(stamps)
+    return {"from": last, "now": at["now"]} if last > at["from"] else {**at, "id": "0"}
 
 
 def _search(wanted: Wanted, at: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,79 +166,95 @@ def _search(wanted: Wanted, at: Mapping[str, Any]) -> dict[str, Any]:
         "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
         "properties": _names(wanted),
         "limit": SEARCH_LIMIT,
-        **({"after": at["after"]} if "after" in at else {}),
     }
-
-
-def _last_stamp(object: str, results: list[Any]) -> int:
-    moment = records.moment((results[-1].get("properties") or {}).get(records.stamp_field(object)))
-    return records.milliseconds(moment) if moment else 0
 
 
 def _archived(link: Link, wanted: Wanted, cursor: Cursor, at: Mapping[str, Any]) -> RecordPage:
     """A page of what was archived; only what was so since the last look is passed on."""
-    params = {**_list_params(wanted, at.get("after")), "archived": "true"}
-    params.pop("associations", None)
-    body = calls.get(link, paths.objects(wanted.object), params)
-    found, unreadable = records.split(wanted.object, body.get("results") or [])
+    body, found, unreadable = _listed(link, wanted, at.get("after"), is_archived=True)
     recent = tuple(one for one in found if one.modified_at and records.milliseconds(one.modified_at) >= cursor.archived)
-    if after := _after(body):
-        return RecordPage(recent, unreadable, next_page=json.dumps({**at, "after": after}))
+    recent = tuple(replace(one, is_deleted=True) for one in recent)
+    if place := after(body):
+        return RecordPage(recent, unreadable, next_page=json.dumps({**at, "after": place}))
     return RecordPage(recent, unreadable, next_cursor=str(Cursor(max(cursor.since, at["now"]), at["now"])))
 
 
-def _batch(link: Link, wanted: Wanted, ids: Collection[str], is_archived: bool = False) -> tuple[Record, ...]:
+def _listed(
+    link: Link, wanted: Wanted, place: str | None, is_archived: bool = False
+) -> tuple[dict[str, Any], tuple[Record, ...], tuple[UnreadableRecord, ...]]:
+    """A page of a list. Where the names of what is read are too long for its address, the page is read by its ids."""
+    names = ",".join(_names(wanted))
+    is_wide = len(names) > LONGEST_ADDRESS
+    params = {"limit": LIST_LIMIT, "properties": records.stamp_field(wanted.object) if is_wide else names}
+    targets = records.targets(wanted.object)
+    params |= {"archived": "true"} if is_archived else {"associations": ",".join(targets)} if targets else {}
+    body = calls.get(link, paths.objects(wanted.object), params | ({"after": place} if place else {}))
+    found, unreadable = records.split(wanted.object, calls.rows(body))
+    if is_wide and not is_archived:
+        found, more = _batch(link, wanted, [one.external_id for one in found])
+        found, unreadable = _with_related(link, wanted.object, found), unreadable + more
+    return body, found, unreadable
+
+
+def _batch(
+    link: Link, wanted: Wanted, ids: Collection[str], is_archived: bool = False
+) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:
+    """The records of these ids that are there."""
+    if not ids:
+        return (), ()
     body = {"properties": _names(wanted), "inputs": [{"id": one} for one in sorted(ids)]}
     params = {"archived": "true"} if is_archived else None
     answer = calls.post(link, paths.objects(wanted.object, "/batch/read"), body, params)
-    return records.split(wanted.object, answer.get("results") or [])[0]
+    return records.split(wanted.object, calls.rows(answer))
 
 
-def _merged(link: Link, wanted: Wanted, external_id: str) -> Record | None:
-    """The record that an id leads to after a merge: asked one by one it still resolves."""
+def _seen(found: Iterable[Record], unreadable: Iterable[UnreadableRecord]) -> set[str]:
+    """Every id that is accounted for: by a record, one that it had before, or one that cannot be read."""
+    names = {name for one in found for name in (one.external_id, *one.aliases)}
+    return names | {one.external_id for one in unreadable}
+
+
+def _survivor(link: Link, object: str, external_id: str) -> str:
+    """The id of the record that an id leads to after a merge: asked one by one it still resolves. Or nothing."""
     try:
-        body = calls.get(
-            link, f"{paths.objects(wanted.object)}/{external_id}", {"properties": ",".join(_names(wanted))}
-        )
-    except ResourceGone:
-        return None
-    found = records.record(wanted.object, body)
-    return replace(found, aliases=tuple({*found.aliases, external_id} - {found.external_id}))
+        body = calls.get(link, f"{paths.objects(object)}/{external_id}", {"properties": records.stamp_field(object)})
+    except calls.NotThere:
+        return ""
+    return str(body.get("id") or "")
 
 
-def _known(found: Iterable[Record]) -> set[str]:
-    return {name for one in found for name in (one.external_id, *one.aliases)}
+def _known_as(one: Record, survivors: Mapping[str, str]) -> Record:
+    """The record with the ids that led to it."""
+    old = {name for name, new in survivors.items() if new == one.external_id}
+    return replace(one, aliases=tuple(sorted({*one.aliases, *old} - {one.external_id})))
 
 
 def _with_related(link: Link, object: str, found: tuple[Record, ...]) -> tuple[Record, ...]:
     """The records with what they belong to, which search and batches leave out: one call per 100 and kind."""
-    if not found:
-        return found
     related: dict[str, list[Related]] = {}
-    for target in records.targets(object):
-        for ids in _hundreds(one.external_id for one in found if not one.is_deleted):
-            for source, others in associated(link, object, ids, target).items():
-                ordered = sorted(others, key=lambda other: not other[1])
-                related.setdefault(source, []).extend(Related(records.KINDS[target], one) for one, _ in ordered)
+    living = [one.external_id for one in found if not one.is_deleted]
+    for target in records.targets(object) if living else ():
+        for source, others in associated(link, object, living, target).items():
+            ordered = sorted(others, key=lambda other: not other[1])
+            related.setdefault(source, []).extend(Related(records.KINDS[target], one) for one, _ in ordered)
     return tuple(replace(one, related=tuple(related.get(one.external_id, ()))) for one in found)
 
 
-def _hundreds(ids: Iterable[str]) -> Iterator[list[str]]:
-    asked = list(ids)
-    for start in range(0, len(asked), LIST_LIMIT):
-        yield asked[start : start + LIST_LIMIT]
+def _parts(values: Iterable[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    for value in values:
+        if part and len(json.dumps([*part, value])) > LONGEST_FILTER or len(part) == LIST_LIMIT:
+            yield part
+            part = []
+        part.append(value)
+    if part:
+        yield part
 
 
 def _names(wanted: Wanted) -> list[str]:
     return sorted({*wanted.fields, *records.always_read(wanted.object)})
 
 
-def _list_params(wanted: Wanted, after: str | None) -> dict[str, Any]:
-    params: dict[str, Any] = {"limit": LIST_LIMIT, "properties": ",".join(_names(wanted))}
-    if targets := records.targets(wanted.object):
-        params["associations"] = ",".join(targets)
-    return {**params, "after": after} if after else params
-
-
-def _after(body: Mapping[str, Any]) -> str:
+def after(body: Mapping[str, Any]) -> str:
+    """Where the next page begins; nothing after the last one."""
     return str(((body.get("paging") or {}).get("next") or {}).get("after") or "")

@@ -16,8 +16,11 @@ TARGETS = {"companies": (), "contacts": ("companies",)}
 KINDS = {"companies": "organization", "contacts": "person"}
 OBJECTS = {"organization": "companies", "person": "contacts"}
 
-MARK = re.compile(r"\s*(?:<p>)?Ref LPxGP-(?P<key>[0-9a-f-]{8,36})(?:</p>)?\s*$")
-"""How a record without a field for our key is recognised: the last line of its text."""
+MARK = re.compile(r"\s*(?:<p>)?Ref LPxGP-(?P<key>[0-9a-f-]{8,36})(?:</p>)?(?=(?:\s|</\w+>)*$)")
+"""How a record without a field for our key is recognised: the last line of its text, whatever HubSpot's editor wraps
+around the whole."""
+MARK_LENGTH = 60
+"""What the mark takes of the text's length, and a little more."""
 
 BODIES = {"notes": "hs_note_body", "tasks": "hs_task_body", "meetings": "hs_meeting_body", "emails": "hs_email_text"}
 """The text that carries the mark."""
@@ -44,6 +47,11 @@ def always_read(object: str) -> tuple[str, ...]:
     if object == "contacts":
         names += ["email", "hs_additional_emails"]
     return tuple(names)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text, which may come from outside, can be the id of a record."""
+    return text.isascii() and text.isdigit() and len(text) <= 20
 
 
 def split(object: str, bodies: Iterable[Any]) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:

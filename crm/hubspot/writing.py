@@ -6,13 +6,14 @@ https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from crm.contract import Change, Link, RecordError, Related, Written
 from crm.hubspot import calls, paths, reading, records
-from integrations.errors import MissingScope, ResourceGone
+from integrations.errors import MissingScope
 
 BATCH = 100
 KEY = "lpxgp_sync_id"
@@ -49,6 +50,16 @@ CAUSES = {
     "CONFLICT": "duplicate",
     "MISSING_SCOPES": "no_permission",
 }
+OF_FIELDS = {"unknown_field", "missing_key_field", "no_permission"}
+"""Causes that befall every record with the field, so that it need not be found out of each."""
+
+MOST_READ = 2_000
+"""So many records of one kind on what the lost ones belong to are read to find them, the newest first; and found by
+search, for those that belong to nothing or to what has more."""
+
+LOOKED_BACK = timedelta(minutes=5)
+"""How far two clocks may be apart when a record is looked for that was made at a time of ours."""
+
 EXISTING = re.compile(r"Existing ID: (\d+)")
 DETAILS = re.compile(r"\[\{.*\}\]")
 NAMED = re.compile(r'[Pp]roperty \\?"(\w+)\\?"')
@@ -62,29 +73,68 @@ def write(link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
 
 
 def recover(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
-    """Which of these creations are there after all: by our key, or by the mark in what their relations hold."""
-    if key := KEY_FIELDS.get(object):
-        body = {"idProperty": key, "properties": [key], "inputs": [{"id": change.key} for change in changes]}
-        answer = calls.post(link, paths.objects(object, "/batch/read"), body)
-        return tuple(
-            Written(str(one["properties"][key]), str(one["id"]), modified_at=records.moment(one.get("updatedAt")))
-            for one in answer.get("results") or []
-        )
-    return _by_mark(link, object, changes)
+    """Which of these creations are there after all: by our key, or by the mark in their text.
+
+    None where we may not see the property that tells: what needs it is then refused when it is written.
+    """
+    try:
+        return _by_key(link, object, changes) if object in KEY_FIELDS else _by_mark(link, object, changes)
+    except (calls.Rejected, MissingScope):
+        return ()
+
+
+def _by_key(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
+    key = KEY_FIELDS[object]
+    body = {"idProperty": key, "properties": [key], "inputs": [{"id": change.key} for change in changes]}
+    answer = calls.post(link, paths.objects(object, "/batch/read"), body)
+    wanted = {change.key for change in changes}
+    found = [(_own_key(object, one), one) for one in calls.rows(answer)]
+    return tuple(
+        Written(name, str(one["id"]), is_created=True, modified_at=records.moment(one.get("updatedAt")))
+        for name, one in found
+        if name in wanted
+    )
 
 
 def _written(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
     try:
         return _sent(link, object, changes)
     except MissingScope as error:
-        return tuple(Written(one.key, error=RecordError("no_permission", str(error))) for one in changes)
-    except ResourceGone as error:
-        return tuple(Written(one.key, error=RecordError("gone", str(error))) for one in changes)
+        return _refused(changes, RecordError("no_permission", str(error), "MISSING_SCOPES"))
+    except calls.NotThere as error:
+        return tuple(
+            Written(one.key, one.external_id, error=RecordError("gone" if one.external_id else "unknown", str(error)))
+            for one in changes
+        )
     except calls.Rejected as error:
+        told = _error(error.body)
         if len(changes) == 1:
-            return (Written(changes[0].key, error=_error(error.body)),)
+            return _refused(changes, told)
+        concerned, others = _concerned(object, changes, told)
+        if concerned:
+            return _refused(concerned, told) + (_written(link, object, others) if others else ())
         half = len(changes) // 2
         return _written(link, object, changes[:half]) + _written(link, object, changes[half:])
+
+
+def _refused(changes: Sequence[Change], error: RecordError) -> tuple[Written, ...]:
+    return tuple(Written(one.key, one.external_id, error=error) for one in changes)
+
+
+def _concerned(object: str, changes: Sequence[Change], error: RecordError) -> tuple[list[Change], list[Change]]:
+    """Those that have the field which nobody may write, or the choice that is none, and the others."""
+    if error.cause == "bad_choice":
+        refused = error.message.partition(" was not one of")[0].strip("\"' ")
+        return _parted(changes, lambda one: str(one.values.get(error.field)) == refused)
+    if error.cause not in OF_FIELDS:
+        return [], list(changes)
+    if error.cause == "missing_key_field" and not changes[0].external_id:
+        return list(changes), []
+    return _parted(changes, lambda one: error.field in one.values)
+
+
+def _parted(changes: Sequence[Change], is_meant: Callable[[Change], bool]) -> tuple[list[Change], list[Change]]:
+    return [one for one in changes if is_meant(one)], [one for one in changes if not is_meant(one)]
 
 
 def _sent(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
@@ -96,15 +146,16 @@ def _sent(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, 
     by_key = {one.key: one for one in changes}
     by_id = {one.external_id: one.key for one in changes if one.external_id}
     found = {}
-    for body in answer.get("results") or []:
+    for body in calls.rows(answer):
         key = by_id.get(str(body["id"])) or str(body.get("objectWriteTraceId") or "") or _own_key(object, body)
         if key in by_key:
             found[key] = _taken(object, key, body, is_created=verb == "create" or bool(body.get("new")))
     for error in answer.get("errors") or []:
         for key in _keys_of(error, by_id):
-            found.setdefault(key, Written(key, error=_error(error)))
-    lost = RecordError("unknown", "HubSpot's answer does not say what became of it.", is_temporary=True)
-    return tuple(found.get(one.key) or Written(one.key, error=lost) for one in changes)
+            if change := by_key.get(key):
+                found.setdefault(key, Written(key, change.external_id, error=_error(error)))
+    lost = RecordError("busy", "HubSpot's answer does not say what became of it.", is_temporary=True)
+    return tuple(found.get(one.key) or Written(one.key, one.external_id, error=lost) for one in changes)
 
 
 def _verb(object: str, changes: Sequence[Change]) -> str:
@@ -147,7 +198,11 @@ def _own_key(object: str, body: Mapping[str, Any]) -> str:
 
 
 def _taken(object: str, key: str, body: Mapping[str, Any], is_created: bool) -> Written:
-    record = records.record(object, body)
+    """What was written, also where the rest of the answer cannot be read."""
+    try:
+        record = records.record(object, body)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Written(key, str(body["id"]), is_created)
     return Written(key, record.external_id, is_created, record.modified_at, record.values)
 
 
@@ -182,13 +237,13 @@ def _cause(code: str, message: str) -> str:
 
 
 def _detail(body: Mapping[str, Any], message: str) -> Mapping[str, Any]:
-    if errors := body.get("errors"):
-        return errors[0] if isinstance(errors[0], dict) else {}
-    found = DETAILS.search(message)
-    try:
-        return json.loads(found[0])[0] if found else {}
-    except (ValueError, IndexError):
-        return {}
+    listed = body.get("errors")
+    if not listed and (found := DETAILS.search(message)):
+        try:
+            listed = json.loads(found[0])
+        except ValueError:
+            return {}
+    return listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], dict) else {}
 
 
 def _relates_after(object: str, changes: Sequence[Change]) -> bool:
@@ -214,46 +269,85 @@ def _associate(link: Link, object: str, changes: Sequence[Change], written: tupl
 def _related(
     link: Link, object: str, target: str, ids: Mapping[str, str], wanted: Mapping[tuple[str, str], dict[str, Any]]
 ) -> dict[str, RecordError]:
+    """Why the relations of some could not be told, by key. A call that is refused as a whole is halved."""
     inputs = [{"from": {"id": ids[key]}, "to": {"id": other}, "types": [kind]} for (key, other), kind in wanted.items()]
     try:
         answer = calls.post(link, paths.associations(object, target, "create"), {"inputs": inputs})
-    except (calls.Rejected, MissingScope, ResourceGone) as error:
-        return {key: RecordError("parent_missing", str(error), is_temporary=True) for key, _ in wanted}
-    keys = {external_id: key for key, external_id in ids.items()}
-    named = [
-        (keys.get(str(one)), error)
-        for error in answer.get("errors") or []
-        for one in (error.get("context") or {}).get("fromObjectId") or []
-    ]
-    return {
-        key: RecordError("parent_missing", str(error.get("message")), is_temporary=True) for key, error in named if key
-    }
+    except calls.Rejected as error:
+        if len(wanted) == 1:
+            return {key: _unrelated(str(error)) for key, _ in wanted}
+        pairs, half = list(wanted.items()), len(wanted) // 2
+        first, second = dict(pairs[:half]), dict(pairs[half:])
+        return _related(link, object, target, ids, first) | _related(link, object, target, ids, second)
+    except (MissingScope, calls.NotThere) as error:
+        return {key: _unrelated(str(error)) for key, _ in wanted}
+    errors = answer.get("errors") or []
+    if not errors:
+        return {}
+    # HubSpot promises no way to tell which error is whose: what is not among the results was not done.
+    done = {(_end_id(one, "from"), _end_id(one, "to")) for one in answer.get("results") or []}
+    words = "; ".join(dict.fromkeys(str(one.get("message")) for one in errors))
+    return {key: _unrelated(words) for key, other in wanted if (ids[key], other) not in done}
+
+
+def _unrelated(words: str) -> RecordError:
+    return RecordError("parent_missing", words, is_temporary=True)
+
+
+def _end_id(result: Mapping[str, Any], end: str) -> str:
+    """One end of an association in an answer, in the form of either generation."""
+    return str(result.get(f"{end}ObjectId") or (result.get(end) or {}).get("id") or "")
 
 
 def _by_mark(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
-    """Look through what the relations of each hold: a list that, unlike the search, lags nothing."""
+    """Look through what the relations of each hold, a list that lags nothing; for what is left, by search."""
     body = records.BODIES.get(object)
     if body is None:
         return ()
-    held = {one for change in changes for one in _held(link, object, change)}
+    found: dict[str, Written] = {}
     wanted = {change.key for change in changes}
-    found = []
-    for start in range(0, len(ordered := sorted(held, key=int, reverse=True)), BATCH):
-        found += _marked(link, object, body, ordered[start : start + BATCH], wanted)
-    return tuple(found)
+    held = sorted(_held(link, object, changes), key=int, reverse=True)[:MOST_READ]
+    for start in range(0, len(held), BATCH):
+        asked = {"properties": [body], "inputs": [{"id": one} for one in held[start : start + BATCH]]}
+        answer = calls.post(link, paths.objects(object, "/batch/read"), asked)
+        found |= _marked(object, calls.rows(answer), wanted)
+        if len(found) == len(wanted):
+            return tuple(found.values())
+    return tuple((_by_search(link, object, body, changes) | found).values())
 
 
-def _held(link: Link, object: str, change: Change) -> Collection[str]:
-    """Ids of the records of this kind that hang on the first thing the change relates to."""
-    for related in change.related[:1]:
-        source = records.OBJECTS[related.kind]
-        listed = reading.associated(link, source, [related.external_id], object)
-        return [one for one, _ in listed.get(related.external_id, ())]
-    return []
+def _held(link: Link, object: str, changes: Sequence[Change]) -> set[str]:
+    """Ids of the records of this kind that hang on the first thing each change relates to."""
+    firsts = {one for change in changes for one in change.related[:1]}
+    held: set[str] = set()
+    for kind in sorted({one.kind for one in firsts}):
+        ids = sorted(one.external_id for one in firsts if one.kind == kind)
+        for ends in reading.associated(link, records.OBJECTS[kind], ids, object).values():
+            held |= {one for one, _ in ends}
+    return held
 
 
-def _marked(link: Link, object: str, body: str, ids: Sequence[str], wanted: Collection[str]) -> list[Written]:
-    asked = {"properties": [body], "inputs": [{"id": one} for one in ids]}
-    answer = calls.post(link, paths.objects(object, "/batch/read"), asked)
-    found = [(records.mark_of(object, one), one) for one in answer.get("results") or []]
-    return [_taken(object, key, one, is_created=True) for key, one in found if key in wanted]
+def _by_search(link: Link, object: str, body: str, changes: Sequence[Change]) -> dict[str, Written]:
+    """Look through what was made since these were planned. A search: it does not see the last moments."""
+    planned = [change.planned_at for change in changes if change.planned_at]
+    if len(planned) < len(changes):
+        return {}
+    since = records.milliseconds(min(planned) - LOOKED_BACK)
+    asked: dict[str, Any] = {
+        "filterGroups": [{"filters": [{"propertyName": "hs_createdate", "operator": "GTE", "value": str(since)}]}],
+        "sorts": [{"propertyName": "hs_createdate", "direction": "ASCENDING"}],
+        "properties": [body],
+        "limit": reading.SEARCH_LIMIT,
+    }
+    found: dict[str, Written] = {}
+    for start in range(0, MOST_READ, reading.SEARCH_LIMIT):
+        answer = calls.post(link, paths.objects(object, "/search"), {**asked, "after": str(start)})
+        found |= _marked(object, calls.rows(answer), {change.key for change in changes})
+        if len(found) == len(changes) or not reading.after(answer):
+            break
+    return found
+
+
+def _marked(object: str, bodies: Sequence[Mapping[str, Any]], wanted: Collection[str]) -> dict[str, Written]:
+    found = [(records.mark_of(object, one), one) for one in bodies]
+    return {key: _taken(object, key, one, is_created=True) for key, one in found if key in wanted}

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from django.test import override_settings
 
-from crm.contract import Change, NewField, Record, Related, Value, Wanted
+from crm.contract import NewField, Related, Value, Wanted
 from crm.hubspot import defaults as hubspot_defaults
 from crm.models import KINDS
 from crm.salesforce import defaults as salesforce_defaults
@@ -34,29 +33,12 @@ def new_fields(world: World) -> list[NewField]:
     return list({"salesforce": salesforce_defaults, "hubspot": hubspot_defaults}[world.slug].NEW_FIELDS)
 
 
-def everything(world: World, wanted: Wanted, *, is_first: bool = False) -> tuple[list[Record], str]:
-    """All pages; the records and the next cursor."""
-    found: list[Record] = []
-    for _ in range(1000):
-        page = (world.adapter.listing if is_first else world.adapter.changes)(world.link, wanted)
-        assert page.unreadable == ()
-        found += page.records
-        if not page.next_page:
-            return found, page.next_cursor
-        wanted = replace(wanted, page=page.next_page)
-    raise AssertionError("the pages never end")
-
-
 def nothing_comes_twice(world: World, wanted: Wanted) -> bool:
     """Whether what the overlap brings once more has passed after one round."""
     world.advance(3600)
-    _, cursor = everything(world, wanted)
+    _, cursor = world.everything(wanted)
     world.advance(3600)
-    return everything(world, replace(wanted, cursor=cursor))[0] == []
-
-
-def change(world: World, kind: str, key: str = "", **values: Value) -> Change:
-    return Change(key or str(uuid4()), world.adapter.objects[kind], world.named(values), planned_at=datetime.now(UTC))
+    return world.everything(replace(wanted, cursor=cursor))[0] == []
 
 
 def test_each_kind_has_an_object_with_fields(world: World) -> None:
@@ -78,13 +60,13 @@ def test_field_lists_say_what_may_be_written(world: World) -> None:
 def test_a_first_load_brings_everything_once_and_then_changes_come_alone(world: World) -> None:
     ids = {world.create("person", last=f"Person {number}", email=f"p{number}@lp.example") for number in range(230)}
     wanted = world.wanted("person", "last", "email")
-    found, cursor = everything(world, wanted, is_first=True)
+    found, cursor = world.everything(wanted, is_first=True)
     assert {one.external_id for one in found} == ids
     assert len(found) == len(ids)
     world.advance(3600)
     chosen = sorted(ids)[0]
     world.update("person", chosen, last="Renamed")
-    changed, later = everything(world, replace(wanted, cursor=cursor))
+    changed, later = world.everything(replace(wanted, cursor=cursor))
     assert [one.values[world.fields["last"]] for one in changed if one.external_id == chosen] == ["Renamed"]
     assert nothing_comes_twice(world, replace(wanted, cursor=later))
 
@@ -92,11 +74,11 @@ def test_a_first_load_brings_everything_once_and_then_changes_come_alone(world: 
 def test_what_is_deleted_comes_as_deleted(world: World) -> None:
     record_id = world.create("person", last="Gone", email="gone@lp.example")
     wanted = world.wanted("person", "last")
-    _, cursor = everything(world, wanted, is_first=True)
+    _, cursor = world.everything(wanted, is_first=True)
     world.advance(7200)
     world.delete("person", record_id)
     world.advance(7200)
-    changed, _ = everything(world, replace(wanted, cursor=cursor))
+    changed, _ = world.everything(replace(wanted, cursor=cursor))
     assert [(one.external_id, one.is_deleted) for one in changed] == [(record_id, True)]
 
 
@@ -104,11 +86,11 @@ def test_of_merged_records_the_survivor_is_known_by_all_names(world: World) -> N
     winner = world.create("person", last="Winner", email="winner@lp.example")
     loser = world.create("person", last="Loser", email="loser@lp.example")
     wanted = world.wanted("person", "last")
-    _, cursor = everything(world, wanted, is_first=True)
+    _, cursor = world.everything(wanted, is_first=True)
     world.advance(7200)
     world.merge("person", winner, loser)
     world.advance(7200)
-    changed, _ = everything(world, replace(wanted, cursor=cursor))
+    changed, _ = world.everything(replace(wanted, cursor=cursor))
     survivors = [one for one in changed if not one.is_deleted]
     assert len(survivors) == 1
     names = {survivors[0].external_id, *survivors[0].aliases}
@@ -132,7 +114,7 @@ def test_a_person_says_which_firm_it_belongs_to(world: World) -> None:
     firm = world.create("organization", name="LP One")
     person = world.create("person", parent=firm, last="Lee")
     wanted = world.wanted("person", "last")
-    found, _ = everything(world, wanted, is_first=True)
+    found, _ = world.everything(wanted, is_first=True)
     assert found[0].related == (Related("organization", firm),)
     assert world.adapter.read(world.link, wanted, [person]).records[0].related == (Related("organization", firm),)
 
@@ -158,14 +140,14 @@ def test_our_fields_can_be_created_and_twice_does_no_harm(world: World) -> None:
 
 def test_writing_changes_what_is_named_and_nothing_else(world: World) -> None:
     ids = [world.create("person", last=f"Lee {number}", first="Lena") for number in range(3)]
-    changes = [replace(change(world, "person", title=f"CIO {one}"), external_id=one) for one in ids]
+    changes = [replace(world.change("person", title=f"CIO {one}"), external_id=one) for one in ids]
     written = world.adapter.write(world.link, changes)
     assert [one.error for one in written] == [None] * 3
     assert {one.key: one.external_id for one in written} == {one.key: one.external_id for one in changes}
     for record_id in ids:
         held = world.held("person", record_id)
         assert (held[world.fields["title"]], held[world.fields["first"]]) == (f"CIO {record_id}", "Lena")
-    cleared = world.adapter.write(world.link, [replace(change(world, "person", title=None), external_id=ids[0])])
+    cleared = world.adapter.write(world.link, [replace(world.change("person", title=None), external_id=ids[0])])
     assert cleared[0].error is None
     assert not world.held("person", ids[0]).get(world.fields["title"])
 
@@ -175,7 +157,7 @@ def test_one_bad_record_stops_no_other(world: World) -> None:
     bad = {"salesforce": {"title": "x" * 500}, "hubspot": {"email": "no address"}}[world.slug]
     values = [{"title": "CIO"}] * 3 + [bad] + [{"title": "CIO"}] * 3
     changes = [
-        replace(change(world, "person", **one), external_id=record_id)
+        replace(world.change("person", **one), external_id=record_id)
         for one, record_id in zip(values, ids, strict=True)
     ]
     written = {one.key: one for one in world.adapter.write(world.link, changes)}
@@ -191,7 +173,7 @@ def test_a_creation_sent_twice_makes_one_record(keyed: World) -> None:
     world = keyed
     firm = world.create("organization", name="LP One")
     wanted = replace(
-        change(world, "person", last="Lee", email="lee@lp.example"), related=(Related("organization", firm),)
+        world.change("person", last="Lee", email="lee@lp.example"), related=(Related("organization", firm),)
     )
     first = world.adapter.write(world.link, [wanted])[0]
     assert first.error is None
@@ -210,7 +192,7 @@ def test_a_creation_whose_reply_was_lost_is_found(keyed: World, kind: str) -> No
     person = world.create("person", parent=firm, last="Lee")
     values = {"organization": {"name": "LP Two"}, "person": {"last": "Moe"}, "task": {"subject": "Call"}}
     related = () if kind in {"organization"} else (Related("person", person),) if kind != "person" else ()
-    made = replace(change(world, kind, **values.get(kind, {"text": "Hello\nthere"})), related=related)
+    made = replace(world.change(kind, **values.get(kind, {"text": "Hello\nthere"})), related=related)
     made = replace(made, values={**made.values, **needed(world, kind)})
     lost = replace(made, key=str(uuid4()))
     written = world.adapter.write(world.link, [made])[0]
@@ -228,7 +210,7 @@ def needed(world: World, kind: str) -> dict[str, Value]:
 
 def test_our_mark_is_no_part_of_the_text(world: World) -> None:
     firm = world.create("organization", name="LP One")
-    made = replace(change(world, "note", text="Keep in touch"), related=(Related("organization", firm),))
+    made = replace(world.change("note", text="Keep in touch"), related=(Related("organization", firm),))
     made = replace(made, values={**made.values, **needed(world, "note")})
     written = world.adapter.write(world.link, [made])[0]
     assert written.error is None
@@ -238,9 +220,7 @@ def test_our_mark_is_no_part_of_the_text(world: World) -> None:
 
 
 def test_a_creation_without_our_key_says_so(world: World) -> None:
-    written = world.adapter.write(
-        world.link, [change(world, "person", last="Lee"), change(world, "person", last="Moe")]
-    )
+    written = world.adapter.write(world.link, [world.change("person", last="Lee"), world.change("person", last="Moe")])
     assert [one.error.cause if one.error else "" for one in written] == ["missing_key_field"] * 2
     assert world.count("person") == 0
 
@@ -248,7 +228,7 @@ def test_a_creation_without_our_key_says_so(world: World) -> None:
 def test_a_write_to_what_was_deleted_says_so(world: World) -> None:
     record_id = world.create("person", last="Lee")
     world.delete("person", record_id)
-    written = world.adapter.write(world.link, [replace(change(world, "person", title="CIO"), external_id=record_id)])
+    written = world.adapter.write(world.link, [replace(world.change("person", title="CIO"), external_id=record_id)])
     assert written[0].error is not None
     assert written[0].error.cause == "gone"
 
@@ -256,11 +236,11 @@ def test_a_write_to_what_was_deleted_says_so(world: World) -> None:
 def test_many_changes_go_in_few_calls(keyed: World) -> None:
     world = keyed
     ids = [world.create("person", last=f"Lee {number}") for number in range(250)]
-    changes = [replace(change(world, "person", title="CIO"), external_id=one) for one in ids]
-    world.scene.http.delete(f"{world.scene.url}/control/requests", timeout=20)
+    changes = [replace(world.change("person", title="CIO"), external_id=one) for one in ids]
+    world.forget_calls()
     written = world.adapter.write_many(world.link, changes)
     assert {one.key for one in written if not one.error} == {one.key for one in changes}
-    assert sum(world.scene.get("requests")["counts"].values()) <= 8
+    assert sum(world.calls().values()) <= 8
     assert world.held("person", ids[-1])[world.fields["title"]] == "CIO"
 
 
@@ -288,6 +268,6 @@ def test_both_generations_of_addresses_work(generation: str) -> None:
     with override_settings(HUBSPOT_API_GENERATION=generation), opened("hubspot") as world:
         firm = world.create("organization", name="LP One")
         world.create("person", parent=firm, last="Lee")
-        found, cursor = everything(world, world.wanted("person", "last"), is_first=True)
+        found, cursor = world.everything(world.wanted("person", "last"), is_first=True)
         assert found[0].related == (Related("organization", firm),)
         assert nothing_comes_twice(world, world.wanted("person", "last", cursor=cursor))

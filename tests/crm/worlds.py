@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from django.test import override_settings
 
 from crm import hubspot, salesforce
-from crm.contract import CrmAdapter, Link, Wanted
+from crm.contract import Change, CrmAdapter, Link, Record, Value, Wanted
 from integrations import outbound, providers
 from sandbox.server import Sandbox
 from tests.sandbox.hubspot_app import App, installed
@@ -56,6 +58,36 @@ class World:
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values by the CRM's names."""
         return {self.fields[name]: value for name, value in values.items()}
+
+    def change(self, kind: str, external_id: str = "", **values: Value) -> Change:
+        """A change of a record of a kind; its creation without an id."""
+        object = self.adapter.objects[kind]
+        return Change(str(uuid4()), object, self.named(values), external_id, planned_at=datetime.now(UTC))
+
+    def everything(self, wanted: Wanted, *, is_first: bool = False) -> tuple[list[Record], str]:
+        """All pages; the records and the next cursor."""
+        found: list[Record] = []
+        for _ in range(1000):
+            page = (self.adapter.listing if is_first else self.adapter.changes)(self.link, wanted)
+            assert page.unreadable == ()
+            found += page.records
+            if not page.next_page:
+                return found, page.next_cursor
+            wanted = replace(wanted, page=page.next_page)
+        raise AssertionError("the pages never end")
+
+    def spoil(self, operation: str, kind: str, **more: Any) -> None:
+        """The next call of an operation goes wrong."""
+        self.scene.post("faults", operation=f"{self.slug}.{operation}", kind=kind, **more)
+
+    def forget_calls(self) -> None:
+        """Count from here on."""
+        self.scene.http.delete(f"{self.scene.url}/control/requests", timeout=20)
+
+    def calls(self) -> dict[str, int]:
+        """How often each operation was called."""
+        counts: dict[str, int] = self.scene.get("requests")["counts"]
+        return {name.removeprefix(f"{self.slug}."): count for name, count in counts.items()}
 
     def create(self, kind: str, parent: str = "", **values: Any) -> str:
         """A person makes a record in the CRM; its id."""
@@ -118,6 +150,10 @@ class World:
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock, and sign in anew: what was signed in ran out meanwhile."""
         self.scene.post("clock", advance_seconds=seconds)
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Take a new access token."""
         token = self.desk.token() if self.slug == "salesforce" else self.desk.link()
         self.link.http.headers["Authorization"] = f"Bearer {token['access_token']}"
 
