@@ -11,6 +11,12 @@ function nameComboboxes() {
       combobox.querySelector('[role="textbox"]')?.setAttribute("aria-label", label);
     }
   }
+  for (const field of document.querySelectorAll(".select2-selection--multiple .select2-search__field")) {
+    const label = field.closest(".select2")?.previousElementSibling?.labels?.[0]?.textContent.trim();
+    if (label) {
+      field.setAttribute("aria-label", label);
+    }
+  }
 }
 
 window.addEventListener("load", nameComboboxes);
