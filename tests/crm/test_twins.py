@@ -1,0 +1,94 @@
+"""Two rows of ours become one when staff say so, with all that hung on either."""
+
+import uuid
+
+from django.utils import timezone
+
+from crm import conflicts, twins
+from crm.models import Conflict, RecordLink, Twin
+from crm.twins import Proposal
+from relationships.models import FollowUp, Fund, Match, Note, Organization, Person, Task, Touchpoint, User
+from tests.crm.in_scene import In
+
+
+def proposed(coming: In, kind: str, *rows: uuid.UUID) -> Twin:
+    twins.propose(coming.integration, [Proposal(kind, "They look alike.", ours=rows)])
+    return Twin.objects.get()
+
+
+def test_all_that_hung_on_a_person_hangs_on_the_older_one(coming: In, alice: User, staff: User) -> None:
+    old, new = coming.person("Lena", "lena@alder.example"), coming.person("L.", "l@alder.example", title="CIO")
+    assistant = coming.person("Tom", assistant_of=new)
+    shared, own = (
+        Touchpoint.objects.create(
+            company=coming.company, kind="email", unique_key=str(number), occurred_at=timezone.now()
+        )
+        for number in range(2)
+    )
+    shared.people.set([old, new])
+    own.people.set([new])
+    note = Note.objects.create(company=coming.company, text="x")
+    note.people.set([new])
+    task = Task.objects.create(company=coming.company, title="Call", person=new)
+    follow_up = FollowUp.objects.create(
+        company=coming.company, user=alice, person=new, touchpoint=own, side="ours",
+        since_at=timezone.now(), due_at=timezone.now(),
+    )  # fmt: skip
+    twins.merge(proposed(coming, "person", old.pk, new.pk), staff)
+    for row in (task, follow_up):
+        row.refresh_from_db()
+        assert row.person == old
+    assistant.refresh_from_db()
+    old.refresh_from_db()
+    assert (assistant.assistant_of, old.title, Person.objects.count()) == (old, "CIO", 2)
+    assert (old.touchpoints.count(), old.notes.count(), old.addresses.count()) == (2, 1, 2)
+    assert old.addresses.get(is_primary=True).email == "lena@alder.example"
+
+
+def test_firms_are_united_with_their_people_and_scores(coming: In, staff: User) -> None:
+    old, new = coming.firm("Alder", "alder.example"), coming.firm("Alder Pension", "alder-pension.example", city="Bern")
+    person = coming.person("Lena", organization=new)
+    one, two = (Fund.objects.create(company=coming.company, name=name) for name in ("Fund I", "Fund II"))
+    for firm, fund, score in ((old, one, 40), (new, one, 82), (new, two, 60)):
+        Match.objects.create(company=coming.company, organization=firm, fund=fund, score=score)
+    coming.allow(writes="listed")
+    coming.integration.crm_policy.organizations.set([new])
+    account = coming.crm.create("Account", Name="Alder Pension")
+    coming.pull()
+    assert coming.row(account) == new
+    twins.merge(proposed(coming, "organization", new.pk, old.pk), staff)
+    person.refresh_from_db()
+    old.refresh_from_db()
+    assert (person.organization, old.city, Organization.objects.count()) == (old, "Bern", 1)
+    assert sorted(match.score for match in old.matches.all()) == [40, 60]
+    assert old.domains.count() == 2
+    assert list(coming.integration.crm_policy.organizations.all()) == [old]
+    link = coming.link_of(account)
+    assert (link.row_id, link.is_due) == (old.pk, True)
+    assert ("org.name", "Alder Pension", "Alder", "theirs") in coming.conflicts()
+    coming.pull()
+    assert Organization.objects.get().name == "Alder", "our name is to go out, as its only change"
+
+
+def test_two_linked_rows_leave_two_records_to_staff(coming: In, staff: User) -> None:
+    contacts = [coming.crm.create("Contact", LastName=name, Email=f"{name}@alder.example") for name in ("a", "b")]
+    coming.pull()
+    old, new = (coming.row(contact) for contact in contacts)
+    twins.merge(proposed(coming, "person", old.pk, new.pk), staff)
+    assert Twin.objects.get(state=Twin.State.OPEN).theirs == sorted(contacts)
+    assert RecordLink.objects.get(external_id=contacts[1]).state == RecordLink.State.IGNORED
+    coming.pull()
+    assert Person.objects.count() == 1
+
+
+def test_a_value_of_theirs_that_gave_way_can_be_taken_after_all(coming: In, alice: User) -> None:
+    contact = coming.crm.create("Contact", LastName="Lena", Phone="1")
+    coming.pull()
+    link = coming.link_of(contact)
+    conflicts.journal(
+        coming.integration,
+        [conflicts.Loss(link, "person.phone", "Phone", "1", "+41 44", None, "ours", "Ours stays.")],
+    )
+    conflicts.restore(Conflict.objects.get(), alice)
+    assert coming.row(contact).phone == "+41 44"
+    assert RecordLink.objects.get().is_due
