@@ -1,8 +1,9 @@
 """The demo's browser reads forms as a browser sends them."""
 
 import pytest
+import requests
 
-from lpxgp.demo_browser import Form, Page, Reader, form_to, form_with
+from lpxgp.demo_browser import Browser, Form, Page, Reader, form_to, form_with
 
 PAGE = """
 <form action="/search"><input name="q" value=""></form>
@@ -40,3 +41,18 @@ def test_the_first_form_is_a_search(page: Page) -> None:
 def test_a_form_that_is_not_there_is_an_error_that_quotes_the_page(page: Page, name: str, value: str | None) -> None:
     with pytest.raises(LookupError, match=f"/consent .200. has no form with {name}"):
         form_with(page, name, value)
+
+
+def test_a_list_fills_fields_of_one_name(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str]] = []
+
+    def post(http: requests.Session, url: str, data: list[tuple[str, str]], **more: object) -> requests.Response:
+        sent.extend(data)
+        answer = requests.Response()
+        answer.status_code, answer.url = 200, url
+        return answer
+
+    monkeypatch.setattr(requests.Session, "post", post)
+    Browser().submit(page, form_to(page, ""), zone=["UTC", "Z"], decision="allow")
+    fields = [("token", "t1"), ("account", "a"), ("scope", "events")]
+    assert sent == [*fields, ("zone", "UTC"), ("zone", "Z"), ("decision", "allow")]
