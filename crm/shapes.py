@@ -82,7 +82,7 @@ def incoming(value: Value, field: OurField) -> Ours:
 def normal(value: Value | date | Decimal, field: Field | None) -> Value:
     """``value`` in the one form that equal values of this field share. Never raises; doing it twice changes nothing.
 
-    Empty text is None. Text loses blanks around it and is cut to what the field holds; addresses are lower case, phone
+    Empty text is None. Text loses blanks around it, and what the field does not hold; addresses are lower case, phone
     numbers digits, numbers and dates written one way, HTML its words alone.
     """
     if value is None:
@@ -103,7 +103,7 @@ def normal(value: Value | date | Decimal, field: Field | None) -> Value:
     if field is None and not isinstance(value, str):
         return value
     text = _normal_text(str(value), kind)
-    if field is not None and field.max_length is not None:
+    if field is not None and field.max_length is not None and kind in {"text", "long_text"}:
         text = text[: field.max_length].rstrip()
     return text or None
 

@@ -7,7 +7,7 @@ guesses. ``from_crm`` is None where there is no way back: such a line can only g
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -200,7 +200,8 @@ def _choice_in(value: Value, options: Options, context: Context) -> str:
 
 def _round(value: Ours, options: Options, context: Context) -> Decimal:
     digits = _number(options, "digits", 0, 6, 0)
-    return shapes.number(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    with localcontext(prec=100):
+        return shapes.number(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
 
 
 def _number_in(value: Value, options: Options, context: Context) -> Decimal:
