@@ -197,7 +197,8 @@ def _rounds(integration: Integration, far: Far, origin: str, options: Namespace)
 
 
 def _change(integration: Integration, turn: int) -> None:
-    """Every firm has another score; and the limit of ten seconds, which the last round used up, begins anew."""
+    """An hour later every firm has another score, and no limit remembers the last round."""
+    Write.objects.update(planned_at=F("planned_at") - timedelta(hours=1))
     Match.objects.update(score=turn % 100, scored_at=timezone.now())
     Budget.objects.filter(integration=integration).update(windows={})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm.contract import Change, RecordError, Value, Written
@@ -34,8 +34,7 @@ class Noted:
 
 def plan(items: Sequence[tuple[RecordLink, Change]]) -> list[Noted]:
     """Note what is about to be sent, in the caller's transaction: it must be committed before anything is."""
-    last = _last_settled([link.pk for link, _ in items])
-    rows = [_planned(link, change, last.get(link.pk)) for link, change in items]
+    rows = [_planned(link, change) for link, change in items]
     bulk.upsert(Write, rows, unique=["integration", "idempotency_key"])
     return [Noted(row["id"], row["link"], row["is_creation"]) for row in rows]
 
@@ -97,13 +96,13 @@ def words(error: RecordError) -> str:
     return f"{error.code}: {error.message}" if error.code else error.message
 
 
-def _planned(link: RecordLink, change: Change, last: datetime | None) -> dict[str, Any]:
+def _planned(link: RecordLink, change: Change) -> dict[str, Any]:
     return {
         "id": uuid.uuid4(),
         "company": link.company_id,
         "integration": link.integration_id,
         "link": link.pk,
-        "idempotency_key": _key(link.pk, change.values, last),
+        "idempotency_key": _key(link, change.values),
         "crm_object": change.object,
         "external_id": change.external_id,
         "values": dict(change.values),
@@ -112,12 +111,7 @@ def _planned(link: RecordLink, change: Change, last: datetime | None) -> dict[st
     }
 
 
-def _key(link_id: uuid.UUID, values: Mapping[str, Value], last: datetime | None) -> str:
-    """The same write after the same history is the same row."""
-    document = json.dumps([str(link_id), values, last and last.isoformat()], sort_keys=True, default=str)
+def _key(link: RecordLink, values: Mapping[str, Value]) -> str:
+    """The same write after the same look is the same row; the next look may find the same values to be news again."""
+    document = json.dumps([str(link.pk), values, str(link.looked_at)], sort_keys=True, default=str)
     return hashlib.sha256(document.encode()).hexdigest()
-
-
-def _last_settled(link_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:
-    rows = Write.objects.filter(link__among=link_ids).exclude(state__in=UNSURE).order_by().values_list("link")
-    return dict(rows.annotate(last=Max("planned_at")))

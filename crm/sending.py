@@ -69,7 +69,9 @@ class Answer:
 
 def send(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> None:
     """Write all of these, of one kind. Raises OutOfTime between two batches, and what the CRM's errors mean."""
-    ordered = sorted(items, key=lambda item: (not item.is_creation, [one.external_id for one in item.related]))
+    ordered = sorted(
+        _unless_looping(items), key=lambda item: (not item.is_creation, [one.external_id for one in item.related])
+    )
     for is_creation, group in groupby(ordered, key=lambda item: item.is_creation):
         batches = list(_batches(round, list(group)))
         if is_creation or len(batches) == 1 or any(item.new_related for batch in batches for item in batch):
@@ -141,12 +143,12 @@ def _batches(round: Round, items: list[Outgoing]) -> Iterator[list[Outgoing]]:
         yield items[start : start + size]
 
 
-def _unless_looping(batch: Sequence[Outgoing]) -> list[Outgoing]:
+def _unless_looping(items: Sequence[Outgoing]) -> list[Outgoing]:
     """Without those that were written again and again; they are paused."""
     now = timezone.now()
-    caught = loop_guard.caught([item.link.pk for item in batch if not item.is_creation], now)
+    caught = loop_guard.caught([item.link.pk for item in items if not item.is_creation], now)
     loop_guard.pause(caught, now)
-    return [item for item in batch if item.link.pk not in caught]
+    return [item for item in items if item.link.pk not in caught]
 
 
 def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) -> None:
@@ -154,11 +156,10 @@ def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) ->
     if batch[0].is_creation and batch[0].link.crm_object in round.keyless:
         keep_back(round, [(item.link, keyless(round, item.link)) for item in batch], looked_at)
         return
-    if items := _unless_looping(batch):
-        noted = _note(round, items, looked_at)
-        with _watched(round, noted, connection.calls(round.link)):
-            answers = _write(round, noted.changes)
-        settle(round, noted.answered(answers))
+    noted = _note(round, batch, looked_at)
+    with _watched(round, noted, connection.calls(round.link)):
+        answers = _write(round, noted.changes)
+    settle(round, noted.answered(answers))
 
 
 def _send_in_turns(round: Round, batches: Sequence[Sequence[Outgoing]], looked_at: datetime) -> None:
@@ -170,11 +171,8 @@ def _send_in_turns(round: Round, batches: Sequence[Sequence[Outgoing]], looked_a
         flight: _Flight | None = None
         try:
             for batch in batches:
-                items = _unless_looping(batch)
-                if not items:
-                    continue
                 connection.prepay(round.link)
-                noted = _note(round, items, looked_at)
+                noted = _note(round, batch, looked_at)
                 landing, flight = flight, None
                 answers = _landed(round, landing, noted)
                 calls = connection.calls(round.link)
