@@ -1,8 +1,8 @@
 """Reads Salesforce's records: all of them by id or by a bulk job, changes by their system stamp.
 
 Pages go on behind the last row instead of by Salesforce's query cursors, which end with their session. A row may show
-up minutes after its stamp, when its transaction ends: so the next round begins an overlap earlier, and once a day a
-whole day earlier.
+up minutes after its stamp, when its transaction ends: so the next round begins an overlap earlier, and once a day more
+than a day earlier.
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_getupdated.htm
 """
 
@@ -33,7 +33,9 @@ BULK_FROM = 10_000
 """From so many records on the first load is a bulk job, which costs a few calls."""
 
 OVERLAP = timedelta(minutes=5)
-WIDE_EVERY = timedelta(days=1)
+WIDE_EVERY, WIDE_OVERLAP = timedelta(days=1), timedelta(hours=1)
+"""How often everything since the last wide reading is read again, and how much longer than that a row may show late."""
+
 DELETIONS_KEPT = timedelta(days=15)
 """How long Salesforce remembers what was deleted."""
 
@@ -89,7 +91,7 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
     if now - cursor.since > DELETIONS_KEPT:
         raise CursorExpired("Nothing was read for more than 15 days, and Salesforce forgets deletions after that.")
     if "now" not in at and now - cursor.wide > WIDE_EVERY:
-        start = min(cursor.since, now - WIDE_EVERY)
+        start = min(cursor.since, cursor.wide - WIDE_OVERLAP)
         return RecordPage(
             (), next_page=json.dumps({"since": start.isoformat(), "id": "", "now": now.isoformat(), "wide": 1})
         )

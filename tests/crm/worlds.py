@@ -176,7 +176,7 @@ def opened(slug: str) -> Iterator[World]:
 
 
 def _salesforce(scene: Scene) -> World:
-    users = [{"username": ANNA, "name": "Anna Ash"}, {"username": BEN, "name": "Ben Birch"}]
+    users = [{"username": ANNA, "name": "Anna Ash"}, {"username": BEN, "name": "Ben Birch", "profile": "Standard User"}]
     lab = Lab(scene, scene.post("salesforce/orgs", org=HOST, name="Acme", users=users))
     token = lab.token()
     user_id = token["id"].rpartition("/")[2]
