@@ -227,8 +227,8 @@ class CrmAdapter(PushAdapter, Protocol):
     """Reads and writes one CRM through an authorised session. Touches no ORM. Errors are those of integrations.errors.
 
     ``objects`` says for each kind of ours which object it is; ``batch`` how many changes one call takes; ``bulk_from``
-    from how many on ``write_many`` is the better way, 0 where it never is; ``key_field`` the name of the field that holds
-    our key on each object that has one. ``record_url`` is where people see a record.
+    from how many on ``write_many`` is the better way, 0 where it never is; ``key_field`` the name of the field that
+    holds our key on each object that has one. ``record_url`` is where people see a record.
     """
 
     slug: str

@@ -17,13 +17,13 @@ from crm.contract import CrmAdapter, Link, Record, Wanted
 from crm.mapping import Context, Line
 from crm.models import KINDS, DriftReport, RecordLink
 from integrations import grants, poked_items, sync_states
-from integrations.errors import IntegrationError, TokenRefused
+from integrations.errors import IntegrationError, TokenRefused, Wait
 from integrations.models import Integration, SyncRun, SyncState
 from relationships.models import User
 
 LISTED_KINDS = ("organization", "person")
 MOST_PAGES = 100
-MOST_READ = 500
+MOST_READ = 2_000
 READ_BATCH = 100
 MOST_SHOWN = 200
 
@@ -104,7 +104,7 @@ def _compared_with(integration: Integration, access: grants.Access) -> Iterator[
             if not lines:
                 continue
             room = _Room(integration, adapter, link, kind, lines, mapping.context(integration.company))
-            yield _listed(room) if kind in LISTED_KINDS else _linked(room)
+            yield _listed_or_linked(room) if kind in LISTED_KINDS else _linked(room)
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,14 @@ class _Room:
     def links(self) -> Any:
         found = RecordLink.objects.filter(integration=self.integration, kind=self.kind, state=RecordLink.State.LINKED)
         return found.exclude(external_id="")
+
+
+def _listed_or_linked(room: _Room) -> Comparison:
+    """A CRM that prepares large lists in its own time is asked for the newest linked records instead of waited for."""
+    try:
+        return _listed(room)
+    except Wait:
+        return _linked(room)
 
 
 def _listed(room: _Room) -> Comparison:

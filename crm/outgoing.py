@@ -17,10 +17,14 @@ from crm.shapes import Ours
 
 @dataclass(frozen=True)
 class Wish:
-    """One field that shall be written. ``ours`` is our value in the form it is compared in."""
+    """One field that shall be written: ``value`` is what is sent, and ``sent`` that in the form it is compared in.
+
+    ``ours`` is our value in that form: another one where ours is added to what is there.
+    """
 
     line: Line
     value: Value
+    sent: Value
     ours: Value
 
 
@@ -180,7 +184,7 @@ def _appended(wish: Wish, theirs: str) -> Wish:
         raise _Flawed(
             "too_long", f"With what is there it is {len(text)} characters long; {most} are allowed.", wish.line
         )
-    return replace(wish, value=text)
+    return replace(wish, value=text, sent=wish.line.normal(text))
 
 
 class _Flawed(Exception):
@@ -198,7 +202,8 @@ def _wish(line: Line, ours: Ours, context: Context) -> Wish:
         value = line.outgoing(ours, context)
     except TransformError as error:
         raise _Flawed("cannot_transform", str(error), line) from error
-    return Wish(line, value, line.normal(value))
+    normal = line.normal(value)
+    return Wish(line, value, normal, normal)
 
 
 def without_empty(outgoing: Outgoing) -> Outgoing:
@@ -213,5 +218,6 @@ def shadow_after(outgoing: Outgoing, held: MappingType[str, Value]) -> dict[str,
     shadow |= {name: dict(half) for name, half in outgoing.agreed.items()}
     for wish in outgoing.sent():
         name = wish.line.crm_field
-        shadow[name] = {"theirs": wish.line.normal(held.get(name, wish.value)), "ours": wish.ours}
+        theirs = wish.line.normal(held[name]) if name in held else wish.sent
+        shadow[name] = {"theirs": theirs, "ours": wish.ours}
     return shadow

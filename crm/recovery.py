@@ -91,7 +91,8 @@ def _item(round: Round, write: Write) -> Outgoing:
     """The write as it went out. Of a field that is mapped no more nothing is remembered."""
     lines: dict[str, Line] = {line.crm_field: line for line in round.lines(write.link.kind)}
     sent = [(lines[name], value) for name, value in write.values.items() if name in lines]
-    return Outgoing(write.link, {}, tuple(Wish(line, value, line.normal(value)) for line, value in sent))
+    normal = [(line, value, line.normal(value)) for line, value in sent]
+    return Outgoing(write.link, {}, tuple(Wish(line, value, held, held) for line, value, held in normal))
 
 
 def _row_id(write: Write) -> uuid.UUID:

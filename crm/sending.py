@@ -113,7 +113,8 @@ def settle(round: Round, answers: Sequence[Answer]) -> None:
     with transaction.atomic():
         ledger.settle([(one.write, one.written) for one in answers])
         store(rows)
-        RecordLink.objects.filter(pk__among=again).update(is_due=True)
+        if again:
+            RecordLink.objects.filter(pk__among=again).update(is_due=True)
         state = round.held.state
         counts = {"changed": sum(not one.written.error for one in answers)}
         runs.store_page(round.held, state.cursor, state.page_cursor, counts, skipped)

@@ -19,6 +19,7 @@ TINY = {
     "mail_sync": ["--messages", "40", "--latency", "0", "--one-by-one", "2", "--memory-messages", "20", "40"],
     "mail_incremental": ["--messages", "60", "--known", "20", "--latency", "0"],
     "crm_first_load": ["--people", "20", "40"],
+    "crm_out": ["--records", "30", "--latency", "0", "--one-by-one", "2"],
     "matching": ["--people", "500", "--addresses", "20"],
 }
 OTHERS = [("mail_sync", "microsoft"), ("calendar_sync", "microsoft")]

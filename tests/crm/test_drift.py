@@ -10,7 +10,7 @@ from django_q.models import OrmQ
 from crm import drift, jobs
 from crm.contract import RecordError
 from crm.models import DriftReport, RecordLink
-from integrations.errors import Temporary
+from integrations.errors import Temporary, Wait
 from integrations.models import PokedItem, SyncState
 from relationships.models import Match, Organization, User
 from tests.crm.out_scene import Out
@@ -103,6 +103,19 @@ def test_more_than_can_be_named_is_mended_by_reading_everything(out: Out, alice:
     drift.mend(report, alice)
     assert SyncState.objects.get().cursor == ""
     assert RecordLink.objects.get().is_due
+
+
+def test_a_list_that_takes_its_time_is_not_waited_for(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    out.linked_firm("Pension One")
+    settle(out)
+
+    def later(*arguments: Any) -> None:
+        raise Wait("The list is being made.", timezone.now() + timedelta(seconds=5))
+
+    monkeypatch.setattr(out.crm, "listing", later)
+    report = drift.report(out.integration)
+    counts = report.counts["organization"]
+    assert (report.error, counts["compared"], counts["theirs"]) == ("", 1, None)
 
 
 def test_what_stopped_it_is_part_of_the_report(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
