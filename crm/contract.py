@@ -129,7 +129,10 @@ class RecordPage:
 
 @dataclass(frozen=True)
 class ReadBatch:
-    """What reading some ids brought. ``missing`` are not there, nor among the deleted."""
+    """What reading some ids brought. ``missing`` are not there, nor among the deleted.
+
+    An id that is in neither is not known about: its record could not be read, or very many were not there at once.
+    """
 
     records: tuple[Record, ...]
     missing: tuple[str, ...] = ()

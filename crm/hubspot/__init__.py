@@ -23,7 +23,7 @@ from crm.contract import (
     Wanted,
     Written,
 )
-from crm.hubspot import calls, fields, paths, reading, writing
+from crm.hubspot import calls, fields, paths, reading, recovery, writing
 from integrations.contract import OpenedChannel, ResourceInfo, WatchRequest
 
 FOR_GOOD = timedelta(days=3650)
@@ -116,7 +116,7 @@ class HubSpot:
 
     def recover(self, link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
         """Which of these creations are there after all."""
-        return writing.recover(link, object, changes)
+        return recovery.recover(link, object, changes)
 
     def create_fields(self, link: Link, wanted: Sequence[NewField]) -> tuple[FieldCreated, ...]:
         """Create properties of ours."""

@@ -154,7 +154,8 @@ def _search(wanted: Wanted, at: Mapping[str, Any]) -> dict[str, Any]:
     stamp = records.stamp_field(wanted.object)
     if "id" in at:
         filters = [
-            {"propertyName": stamp, "operator": "EQ", "value": str(at["from"])},
+            {"propertyName": stamp, "operator": "GTE", "value": str(at["from"])},
+            {"propertyName": stamp, "operator": "LTE", "value": str(at["from"])},
             {"propertyName": "hs_object_id", "operator": "GT", "value": at["id"]},
         ]
         order = "hs_object_id"

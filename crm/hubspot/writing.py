@@ -6,13 +6,12 @@ https://developers.hubspot.com/docs/api-reference/crm-objects-v3/guide
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from crm.contract import Change, Link, RecordError, Related, Written
-from crm.hubspot import calls, paths, reading, records
+from crm.hubspot import calls, paths, records
 from integrations.errors import MissingScope
 
 BATCH = 100
@@ -36,6 +35,7 @@ CAUSES = {
     "PROPERTY_DOESNT_EXIST": "unknown_field",
     "READ_ONLY_VALUE": "no_permission",
     "INVALID_OPTION": "bad_choice",
+    "INVALID_OWNER_ID": "bad_choice",
     "INVALID_EMAIL": "bad_value",
     "INVALID_INTEGER": "bad_value",
     "INVALID_LONG": "bad_value",
@@ -53,13 +53,6 @@ CAUSES = {
 OF_FIELDS = {"unknown_field", "missing_key_field", "no_permission"}
 """Causes that befall every record with the field, so that it need not be found out of each."""
 
-MOST_READ = 2_000
-"""So many records of one kind on what the lost ones belong to are read to find them, the newest first; and found by
-search, for those that belong to nothing or to what has more."""
-
-LOOKED_BACK = timedelta(minutes=5)
-"""How far two clocks may be apart when a record is looked for that was made at a time of ours."""
-
 EXISTING = re.compile(r"Existing ID: (\d+)")
 DETAILS = re.compile(r"\[\{.*\}\]")
 NAMED = re.compile(r'[Pp]roperty \\?"(\w+)\\?"')
@@ -70,30 +63,6 @@ def write(link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
     object = changes[0].object
     written = _written(link, object, changes)
     return _associate(link, object, changes, written) if _relates_after(object, changes) else written
-
-
-def recover(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
-    """Which of these creations are there after all: by our key, or by the mark in their text.
-
-    None where we may not see the property that tells: what needs it is then refused when it is written.
-    """
-    try:
-        return _by_key(link, object, changes) if object in KEY_FIELDS else _by_mark(link, object, changes)
-    except (calls.Rejected, MissingScope):
-        return ()
-
-
-def _by_key(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
-    key = KEY_FIELDS[object]
-    body = {"idProperty": key, "properties": [key], "inputs": [{"id": change.key} for change in changes]}
-    answer = calls.post(link, paths.objects(object, "/batch/read"), body)
-    wanted = {change.key for change in changes}
-    found = [(_own_key(object, one), one) for one in calls.rows(answer)]
-    return tuple(
-        Written(name, str(one["id"]), is_created=True, modified_at=records.moment(one.get("updatedAt")))
-        for name, one in found
-        if name in wanted
-    )
 
 
 def _written(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
@@ -147,9 +116,9 @@ def _sent(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, 
     by_id = {one.external_id: one.key for one in changes if one.external_id}
     found = {}
     for body in calls.rows(answer):
-        key = by_id.get(str(body["id"])) or str(body.get("objectWriteTraceId") or "") or _own_key(object, body)
+        key = by_id.get(str(body["id"])) or str(body.get("objectWriteTraceId") or "") or own_key(object, body)
         if key in by_key:
-            found[key] = _taken(object, key, body, is_created=verb == "create" or bool(body.get("new")))
+            found[key] = taken(object, key, body, is_created=verb == "create" or bool(body.get("new")))
     for error in answer.get("errors") or []:
         for key in _keys_of(error, by_id):
             if change := by_key.get(key):
@@ -192,12 +161,13 @@ def _type(object: str, related: Related) -> int | None:
     return TYPES.get((object, records.OBJECTS.get(related.kind, "")))
 
 
-def _own_key(object: str, body: Mapping[str, Any]) -> str:
+def own_key(object: str, body: Mapping[str, Any]) -> str:
+    """Our key in an answer's record, in its property or in the mark of its text; or nothing."""
     properties = body.get("properties") or {}
     return str(properties.get(KEY_FIELDS.get(object, "")) or "") or records.mark_of(object, body)
 
 
-def _taken(object: str, key: str, body: Mapping[str, Any], is_created: bool) -> Written:
+def taken(object: str, key: str, body: Mapping[str, Any], is_created: bool) -> Written:
     """What was written, also where the rest of the answer cannot be read."""
     try:
         record = records.record(object, body)
@@ -297,57 +267,3 @@ def _unrelated(words: str) -> RecordError:
 def _end_id(result: Mapping[str, Any], end: str) -> str:
     """One end of an association in an answer, in the form of either generation."""
     return str(result.get(f"{end}ObjectId") or (result.get(end) or {}).get("id") or "")
-
-
-def _by_mark(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
-    """Look through what the relations of each hold, a list that lags nothing; for what is left, by search."""
-    body = records.BODIES.get(object)
-    if body is None:
-        return ()
-    found: dict[str, Written] = {}
-    wanted = {change.key for change in changes}
-    held = sorted(_held(link, object, changes), key=int, reverse=True)[:MOST_READ]
-    for start in range(0, len(held), BATCH):
-        asked = {"properties": [body], "inputs": [{"id": one} for one in held[start : start + BATCH]]}
-        answer = calls.post(link, paths.objects(object, "/batch/read"), asked)
-        found |= _marked(object, calls.rows(answer), wanted)
-        if len(found) == len(wanted):
-            return tuple(found.values())
-    return tuple((_by_search(link, object, body, changes) | found).values())
-
-
-def _held(link: Link, object: str, changes: Sequence[Change]) -> set[str]:
-    """Ids of the records of this kind that hang on the first thing each change relates to."""
-    firsts = {one for change in changes for one in change.related[:1]}
-    held: set[str] = set()
-    for kind in sorted({one.kind for one in firsts}):
-        ids = sorted(one.external_id for one in firsts if one.kind == kind)
-        for ends in reading.associated(link, records.OBJECTS[kind], ids, object).values():
-            held |= {one for one, _ in ends}
-    return held
-
-
-def _by_search(link: Link, object: str, body: str, changes: Sequence[Change]) -> dict[str, Written]:
-    """Look through what was made since these were planned. A search: it does not see the last moments."""
-    planned = [change.planned_at for change in changes if change.planned_at]
-    if len(planned) < len(changes):
-        return {}
-    since = records.milliseconds(min(planned) - LOOKED_BACK)
-    asked: dict[str, Any] = {
-        "filterGroups": [{"filters": [{"propertyName": "hs_createdate", "operator": "GTE", "value": str(since)}]}],
-        "sorts": [{"propertyName": "hs_createdate", "direction": "ASCENDING"}],
-        "properties": [body],
-        "limit": reading.SEARCH_LIMIT,
-    }
-    found: dict[str, Written] = {}
-    for start in range(0, MOST_READ, reading.SEARCH_LIMIT):
-        answer = calls.post(link, paths.objects(object, "/search"), {**asked, "after": str(start)})
-        found |= _marked(object, calls.rows(answer), {change.key for change in changes})
-        if len(found) == len(changes) or not reading.after(answer):
-            break
-    return found
-
-
-def _marked(object: str, bodies: Sequence[Mapping[str, Any]], wanted: Collection[str]) -> dict[str, Written]:
-    found = [(records.mark_of(object, one), one) for one in bodies]
-    return {key: _taken(object, key, one, is_created=True) for key, one in found if key in wanted}

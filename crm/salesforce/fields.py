@@ -129,7 +129,7 @@ def _shown(link: Link, wanted: NewField) -> str:
         "SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = {} LIMIT 1", link.details.get("user_id")
     )
     try:
-        found = calls.ask(lambda: calls.client(link).query(query))["records"]
+        found = calls.query(link, query)
         if not found:
             return HIDDEN
         permission = {
