@@ -4,6 +4,7 @@ Nobody sleeps longer than a breath: where the allowance is short the sync ends, 
 matters least waits first.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -47,18 +48,21 @@ class Meter:
         self._paces: Mapping[str, Pace] = {pace.window: pace for pace in adapter.paces}
         self._learned: dict[str, Any] = {}
         self._prepaid = 0
+        self._lock = threading.Lock()
 
     def prepay(self) -> None:
         """Pay for a call that another thread makes. Raises as ``before`` does."""
         self._take("burst")
-        self._prepaid += 1
+        with self._lock:
+            self._prepaid += 1
 
     def before(self, request: requests.PreparedRequest) -> None:
         """Pay for a call. Raises Wait where the day's share or the pace's limit is used up."""
         window = self.adapter.pace_of(request)
-        if self._prepaid and window == "burst":
-            self._prepaid -= 1
-        else:
+        with self._lock:
+            is_paid = self._prepaid > 0 and window == "burst"
+            self._prepaid -= is_paid
+        if not is_paid:
             self._take(window)
         self.calls += 1
 

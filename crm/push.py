@@ -6,6 +6,7 @@ record meets is kept on its link and stops no other.
 
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -22,7 +23,9 @@ from integrations.errors import Wait
 from relationships.models import Company
 
 PAGE = 10_000
-"""Rows that are compared at once."""
+"""Rows that are looked for at once."""
+CHUNK = 2
+"""Batches of rows that are compared at once."""
 SLACK = timedelta(seconds=5)
 """How long a row that was saved may take to be seen: so much of the past is looked at again."""
 MOST_COUNTED = 10_000
@@ -38,10 +41,11 @@ def push(held: runs.Held, link: Link, published: Mapping) -> None:
     integration = held.state.integration
     rules = policy.of(integration)
     company = Company.objects.get(pk=integration.company_id)
-    round = Round(held, link, connection.adapter(integration), published, mapping.context(company))
-    unknown = recovery.run(round)
-    if rules.writes != Policy.Writes.NONE:
-        _push_all(round, policy.listed(rules), unknown)
+    with ThreadPoolExecutor(max_workers=1) as lane:
+        round = Round(held, link, connection.adapter(integration), published, mapping.context(company), lane)
+        unknown = recovery.run(round)
+        if rules.writes != Policy.Writes.NONE:
+            _push_all(round, policy.listed(rules), unknown)
     if unknown:
         raise Wait("Whether some records were created is not known yet.", timezone.now() + recovery.SETTLES_WITHIN)
 
@@ -81,8 +85,20 @@ def _push_kind(round: Round, kind: str, listed: frozenset[uuid.UUID] | None, unk
         if not row_ids:
             return
         seen.update(row_ids)
-        _push_page(round, kind, row_ids, looked_at, listed, unknown)
+        size = _chunk(round, len(row_ids))
+        try:
+            for start in range(0, len(row_ids), size):
+                _push_page(round, kind, row_ids[start : start + size], looked_at, listed, unknown)
+        finally:
+            sending.land(round)
         runs.check_time(round.held)
+
+
+def _chunk(round: Round, count: int) -> int:
+    """How many rows are compared before they are sent: few, so that the next are compared meanwhile; or all at once,
+    where there are so many that the CRM has a better way."""
+    bulk_from = round.adapter.bulk_from
+    return count if bulk_from and count >= bulk_from else CHUNK * round.adapter.batch
 
 
 def _push_page(
@@ -162,6 +178,7 @@ def _with_theirs(round: Round, kind: str, lines: Sequence[Line], items: list[Out
     asking = [item for item in items if item.must_read]
     if not asking:
         return items
+    sending.land(round)
     stamps = rows.stamps(kind, [item.link.row_id for item in asking if item.link.row_id])
     fields = tuple(sorted({line.crm_field for line in lines if outgoing.needs_theirs(line)}))
     ready = [item for item in items if not item.must_read]

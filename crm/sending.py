@@ -38,15 +38,18 @@ IDENTITY = {"person": "person.email", "organization": "org.domain"}
 @dataclass
 class Round:
     """One pushing of one CRM. ``keyless`` are objects whose field for our key turned out to be missing; ``created`` are
-    links of firms and people that were given a record in it."""
+    links of firms and people that were given a record in it. ``lane`` is the one thread that speaks to the CRM while
+    this one writes down what it said; ``flight`` is the batch that is under way there."""
 
     held: runs.Held
     link: Link
     adapter: CrmAdapter
     mapping: Mapping
     context: Context
+    lane: ThreadPoolExecutor
     keyless: set[str] = field(default_factory=set)
     created: list[uuid.UUID] = field(default_factory=list)
+    flight: "Flight | None" = None
 
     @property
     def integration(self) -> Integration:
@@ -74,12 +77,21 @@ def send(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> None:
     )
     for is_creation, group in groupby(ordered, key=lambda item: item.is_creation):
         batches = list(_batches(round, list(group)))
-        if is_creation or len(batches) == 1 or any(item.new_related for batch in batches for item in batch):
+        is_plain = len(batches[0]) <= round.adapter.batch and not any(item.new_related for item in ordered)
+        if is_creation or not is_plain:
+            land(round)
             for batch in batches:
                 _send_batch(round, batch, looked_at)
                 runs.check_time(round.held)
         else:
             _send_in_turns(round, batches, looked_at)
+
+
+def land(round: Round) -> None:
+    """Settle the batch that is under way. To be called before this thread speaks to the CRM, and at the end."""
+    landing, round.flight = round.flight, None
+    if answers := _landed(round, landing, None):
+        settle(round, answers)
 
 
 def keep_back(round: Round, stuck: Sequence[tuple[RecordLink, RecordError]], looked_at: datetime) -> None:
@@ -164,27 +176,22 @@ def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) ->
 
 
 def _send_in_turns(round: Round, batches: Sequence[Sequence[Outgoing]], looked_at: datetime) -> None:
-    """Many batches of updates: while one is under way, the one before is settled and the one behind is noted.
+    """Batches of updates: while one is under way, the one before is settled and the one behind is noted.
 
-    Each call is paid for before, so that the thread that speaks to the CRM needs no database.
+    Each call is paid for before, so that the thread that speaks to the CRM needs no database. The last one is under way
+    when this returns.
     """
-    with ThreadPoolExecutor(max_workers=1) as lane:
-        flight: _Flight | None = None
-        try:
-            for batch in batches:
-                connection.prepay(round.link)
-                noted = _note(round, batch, looked_at)
-                landing, flight = flight, None
-                answers = _landed(round, landing, noted)
-                calls = connection.calls(round.link)
-                answer = lane.submit(copy_context().run, _write_apart, round, noted.changes)
-                flight = _Flight(noted, answer, calls)
-                if answers:
-                    settle(round, answers)
-                runs.check_time(round.held)
-        finally:
-            if flight:
-                settle(round, _landed(round, flight, None))
+    for batch in batches:
+        connection.prepay(round.link)
+        noted = _note(round, batch, looked_at)
+        landing, round.flight = round.flight, None
+        answers = _landed(round, landing, noted)
+        calls = connection.calls(round.link)
+        answer = round.lane.submit(copy_context().run, _write_apart, round, noted.changes)
+        round.flight = Flight(noted, answer, calls)
+        if answers:
+            settle(round, answers)
+        runs.check_time(round.held)
 
 
 @dataclass(frozen=True)
@@ -202,7 +209,7 @@ class _Batch:
 
 
 @dataclass(frozen=True)
-class _Flight:
+class Flight:
     """A batch under way; ``calls`` are those that went out before it."""
 
     batch: _Batch
@@ -222,7 +229,7 @@ def _note(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> _Batc
     return _Batch(items, changes, writes)
 
 
-def _landed(round: Round, flight: _Flight | None, following: _Batch | None) -> list[Answer]:
+def _landed(round: Round, flight: Flight | None, following: _Batch | None) -> list[Answer]:
     """What came of the batch that was under way. Where that failed, the one behind it is not sent at all."""
     if flight is None:
         return []
