@@ -28,7 +28,9 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-PAGE = 2000
+PAGE, LONG = 2000, {"Note": 500}
+"""Records in one page, and in one of those whose texts are so long that 2,000 of them would not fit one answer."""
+
 BULK_FROM = 10_000
 """From so many records on the first load is a bulk job, which costs a few calls."""
 
@@ -86,7 +88,7 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
     """A page of what changed or was deleted since the cursor, in order of stamp and id."""
     cursor = Cursor.parse(wanted.cursor)
     at = json.loads(wanted.page) if wanted.page else {"since": cursor.since.isoformat(), "id": ""}
-    response = _asked(link, wanted, _since(at), "queryAll/")
+    response = _asked(link, wanted, _since(at, _size(wanted)), "queryAll/")
     now = records.moment(at["now"]) if "now" in at else calls.clock(response)
     if now - cursor.since > DELETIONS_KEPT:
         raise CursorExpired("Nothing was read for more than 15 days, and Salesforce forgets deletions after that.")
@@ -160,7 +162,7 @@ def _ordered(link: Link, query: str) -> str:
 
 def _page_by_id(link: Link, wanted: Wanted, at: Mapping[str, Any]) -> RecordPage:
     after = format_soql(" WHERE Id > {}", at["id"]) if at["id"] else ""
-    found, unreadable, last = _page(link, wanted, _asked(link, wanted, f"{after} ORDER BY Id LIMIT {PAGE}"))
+    found, unreadable, last = _page(link, wanted, _asked(link, wanted, f"{after} ORDER BY Id LIMIT {_size(wanted)}"))
     if last:
         return RecordPage(found, unreadable, next_page=json.dumps({**at, "id": last["Id"]}))
     return RecordPage(found, unreadable, next_cursor=_from(at))
@@ -173,7 +175,7 @@ def _page(
     body = calls.content(response)
     bodies = calls.rows(body)
     found, unreadable = _split(link, wanted, bodies)
-    goes_on = bodies and (len(bodies) >= PAGE or not body.get("done", True))
+    goes_on = bodies and (len(bodies) >= _size(wanted) or not body.get("done", True))
     return found, unreadable, bodies[-1] if goes_on else None
 
 
@@ -185,7 +187,7 @@ def _bulk_page(link: Link, wanted: Wanted, at: Mapping[str, Any]) -> RecordPage:
     try:
         if not at["locator"]:
             _check_done(link, at)
-        params = {"maxRecords": str(PAGE)} | ({"locator": at["locator"]} if at["locator"] else {})
+        params = {"maxRecords": str(_size(wanted))} | ({"locator": at["locator"]} if at["locator"] else {})
         path = f"jobs/query/{calls.long_id(at['job'])}/results"
         response = calls.raw(link, path, params=params, headers={"Accept": "text/csv"})
     except (calls.NotThere, calls.Rejected) as error:
@@ -249,12 +251,16 @@ def _select(wanted: Wanted, hidden: set[str]) -> str:
     return f"SELECT {', '.join(names)} FROM {calls.checked(wanted.object)}"  # noqa: S608
 
 
-def _since(at: Mapping[str, Any]) -> str:
+def _since(at: Mapping[str, Any], size: int) -> str:
     since = records.moment(at["since"]).astimezone(UTC)
     condition = format_soql("SystemModstamp >= {}", since)
     if at["id"]:
         condition += format_soql(" AND (SystemModstamp > {} OR Id > {})", since, at["id"])
-    return f" WHERE {condition} ORDER BY SystemModstamp, Id LIMIT {PAGE}"
+    return f" WHERE {condition} ORDER BY SystemModstamp, Id LIMIT {size}"
+
+
+def _size(wanted: Wanted) -> int:
+    return min(PAGE, LONG.get(wanted.object, PAGE))
 
 
 def _split(

@@ -343,3 +343,17 @@ def test_what_cannot_be_translated_is_told_with_its_reason() -> None:
     assert [one.external_id for one in found] == ["0038M0000016Wv8QAE"]
     assert [one.external_id for one in unreadable] == ["0038M0000016Wv8QAE", "0038M0000016Wv8QAE", "x", "", ""]
     assert all("unknown form" in one.reason for one in unreadable)
+
+
+def test_long_notes_come_in_smaller_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "LONG", {"Note": 2})
+    firm = world.create("organization", name="LP One")
+    rows = [{"Title": f"Note {number}", "Body": TEXT, "ParentId": firm} for number in range(5)]
+    ids = world.desk.create("Note", *rows, silent=True)
+    wanted = world.wanted("note", "text")
+    assert len(world.adapter.listing(world.link, wanted).records) == 2
+    found, cursor = world.everything(wanted, is_first=True)
+    assert [one.external_id for one in found] == sorted(ids)
+    found, _ = world.everything(replace(wanted, cursor=cursor))
+    assert sorted(one.external_id for one in found) == sorted(ids)
+    assert {one.related for one in found} == {(Related("organization", firm),)}
