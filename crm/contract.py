@@ -244,6 +244,9 @@ class CrmAdapter(PushAdapter, Protocol):
     def paces(self) -> tuple[Pace, ...]:
         """Limits that hold per account, whoever asks."""
 
+    def takes(self, object: str, related: Sequence[Related], known: Collection[Related]) -> tuple[Related, ...]:
+        """Of what a record belongs to, as much as the CRM can name. Of several it is the ``known`` one."""
+
     def pace_of(self, request: requests.PreparedRequest) -> str:
         """The ``window`` a request counts in."""
 

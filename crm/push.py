@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import budgets, connection, link_errors, mapping, outgoing, parents, policy, recovery, rows, sending
-from crm.contract import Link, Record, RecordError, Wanted
+from crm.contract import Link, Record, RecordError, Related, Wanted
 from crm.mapping import Line, Mapping
 from crm.models import KINDS, Policy, RecordLink
 from crm.outgoing import Outgoing
@@ -117,7 +117,9 @@ def _push_page(
     for row_id, link in pairs:
         if row_id not in values:
             continue
-        item = outgoing.of(link, values[row_id], lines, related.get(row_id, ()), round.context)
+        known = [Related(*one) for one in link.related]
+        named = round.adapter.takes(link.crm_object, related.get(row_id, ()), known)
+        item = outgoing.of(link, values[row_id], lines, named, round.context)
         if error := _obstacle(round, kind, item):
             stuck.append((link, error))
         else:

@@ -19,6 +19,7 @@ from crm.contract import (
     ReadBatch,
     Record,
     RecordPage,
+    Related,
     Usage,
     Wanted,
     Written,
@@ -63,6 +64,10 @@ class HubSpot:
     def paces(self) -> tuple[Pace, ...]:
         """Below HubSpot's 110 calls in 10 s and 5 searches a second, which other apps of the account share."""
         return (Pace("burst", 100, 10.0), Pace("search", 4, 1.0))
+
+    def takes(self, object: str, related: Sequence[Related], known: Collection[Related]) -> tuple[Related, ...]:
+        """All of it: a record may be associated with any number of others."""
+        return tuple(related)
 
     def pace_of(self, request: requests.PreparedRequest) -> str:
         """Searches have a limit of their own."""

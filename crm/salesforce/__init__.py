@@ -20,11 +20,12 @@ from crm.contract import (
     ReadBatch,
     Record,
     RecordPage,
+    Related,
     Usage,
     Wanted,
     Written,
 )
-from crm.salesforce import bulk, fields, reading, writing
+from crm.salesforce import bulk, fields, reading, records, writing
 from integrations.contract import OpenedChannel, ResourceInfo, WatchRequest
 
 FOR_GOOD = timedelta(days=3650)
@@ -57,6 +58,10 @@ class Salesforce:
     def paces(self) -> tuple[Pace, ...]:
         """None: Salesforce counts the calls of a day, and says so with each answer."""
         return ()
+
+    def takes(self, object: str, related: Sequence[Related], known: Collection[Related]) -> tuple[Related, ...]:
+        """One of each kind, which is all that Salesforce has a field for; a note's is given once and for all."""
+        return records.nameable(object, related, known)
 
     def pace_of(self, request: requests.PreparedRequest) -> str:
         """Every call counts alike."""

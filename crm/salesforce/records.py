@@ -1,6 +1,6 @@
 """Salesforce's records as ours, and which of their fields say what they belong to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,9 @@ PARENTS = {
     "Note": {"person": "ParentId", "organization": "ParentId"},
 }
 """The field that names what a record belongs to, by our kind of it."""
+
+PARENT_FOR_GOOD = {"Note"}
+"""What a record of these belongs to is said at its creation and never again."""
 
 MERGED = {"Account", "Contact"}
 """Kinds of record that can be merged, and so know where they went."""
@@ -66,6 +69,18 @@ def record(object: str, body: Mapping[str, Any], user_id: str) -> Record:
         related=tuple(_related(object, body)),
         is_by_us=bool(user_id) and str(body.get("LastModifiedById") or "") == user_id,
     )
+
+
+def nameable(object: str, related: Iterable[Related], known: Collection[Related]) -> tuple[Related, ...]:
+    """Of what a record belongs to, the one that each field of it can hold: who is there already, else people first."""
+    fields = PARENTS.get(object, {})
+    if object in PARENT_FOR_GOOD and known:
+        return tuple(one for one in related if one in known)
+    chosen: dict[str, Related] = {}
+    for one in sorted(related, key=lambda one: (one not in known, one.kind != "person")):
+        if name := fields.get(one.kind):
+            chosen.setdefault(name, one)
+    return tuple(chosen.values())
 
 
 def moment(text: str) -> datetime:

@@ -219,6 +219,9 @@ class PretendCrm:
     def paces(self) -> tuple[Pace, ...]:
         return ()
 
+    def takes(self, object: str, related: Sequence[Related], known: Collection[Related]) -> tuple[Related, ...]:
+        return tuple(related)
+
     def pace_of(self, request: requests.PreparedRequest) -> str:
         return "burst"
 

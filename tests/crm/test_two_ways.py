@@ -237,6 +237,30 @@ def test_what_happened_goes_out_with_the_right_people(firm: Firm) -> None:
     assert firm.writes() == before
 
 
+def test_whom_a_record_cannot_name_is_not_told_again_and_again(firm: Firm) -> None:
+    """Salesforce has one field for all whom a note is about, and one for the people of a task."""
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    for name in ("Lee", "Moe"):
+        world.create("person", parent=account, first="Lena", last=name, email=f"{name}@alpha.example".lower())
+    firm.sync()
+    user = User.objects.create_user("anna@acme.example", company=firm.company, name="Anna")
+    note = Note.objects.create(company=firm.company, author=user, text="Wants ESG data", sync_to_crm=True)
+    note.people.add(*Person.objects.all())
+    call = Touchpoint.objects.create(
+        company=firm.company, kind="meeting", unique_key="m1", title="Terms", occurred_at=timezone.now()
+    )
+    call.people.add(*Person.objects.all())
+    call.users.add(user)
+    firm.sync()
+    before = firm.writes()
+    for _ in range(2):
+        firm.later()
+        RecordLink.objects.update(is_due=True)
+        firm.sync()
+    assert firm.writes() == before
+
+
 def test_a_deletion_there_deletes_nothing_here(firm: Firm) -> None:
     world = firm.world
     contact = world.create("person", first="Lena", last="Lee", email="lena@alpha.example")
