@@ -208,7 +208,6 @@ class RecordLink(TenantModel):
     class Meta:
         ordering = ["kind", "created_at"]
         indexes = [
-            models.Index(fields=["integration", "kind", "looked_at"], name="link_looked"),
             models.Index(fields=["integration", "kind"], condition=Q(is_due=True), name="link_due"),
             models.Index(
                 fields=["integration", "error_cause", "error_field"],
