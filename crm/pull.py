@@ -18,7 +18,7 @@ from crm.intake import Intake, Page
 from crm.mapping import Mapping, context, known_fields
 from crm.models import RecordLink
 from integrations import outsiders, runs
-from integrations.errors import Temporary
+from integrations.errors import MissingScope, Temporary
 from integrations.models import PokedItem, RoundPage, SetAside, SyncRun
 from relationships import bulk
 from relationships.models import Company
@@ -38,12 +38,31 @@ def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
     held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     kinds = [kind for kind in KINDS if _is_read(intake, kind)]
     _forget_others(intake, kinds)
-    for kind in kinds:
+    denied = {kind: error for kind in kinds if (error := _pull_kind(intake, link, kind))}
+    if kinds and len(denied) == len(kinds):
+        raise denied[kinds[0]]
+    if intake.linked or held.run.kind != SyncRun.Kind.CHANGES:
+        mending.mend(intake)
+
+
+def _pull_kind(intake: Intake, link: Link, kind: str) -> MissingScope | None:
+    """Read one kind; where the CRM does not let us, that is kept for staff to see, and the others are read."""
+    crm_object = intake.adapter.objects[kind]
+    aside = SetAside.objects.filter(state=intake.held.state, external_id=crm_object)
+    try:
         edited.name(intake, kind)
         _read_named(intake, link, kind)
         _read_pages(intake, link, kind)
-    if intake.linked or held.run.kind != SyncRun.Kind.CHANGES:
-        mending.mend(intake)
+    except MissingScope as error:
+        aside.delete()
+        reason = f"No record of {crm_object} is read. {error}"
+        SetAside.objects.create(
+            company_id=intake.integration.company_id, state=intake.held.state, external_id=crm_object, reason=reason
+        )
+        return error
+    if intake.held.has_set_aside:
+        aside.delete()
+    return None
 
 
 def _intake(held: runs.Held, mapping: Mapping) -> Intake:

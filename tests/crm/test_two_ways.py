@@ -15,7 +15,7 @@ from crm.hubspot import defaults as hubspot_defaults
 from crm.models import Conflict, RecordLink, Write
 from crm.salesforce import defaults as salesforce_defaults
 from integrations import grants
-from integrations.models import Integration, SyncRun, SyncState
+from integrations.models import Integration, SetAside, SyncRun, SyncState
 from relationships import tenancy
 from relationships.models import (
     Company,
@@ -235,6 +235,22 @@ def test_what_happened_goes_out_with_the_right_people(firm: Firm) -> None:
     firm.later()
     firm.sync()
     assert firm.writes() == before
+
+
+def test_an_object_that_is_closed_to_us_stops_no_other(transactional_db: None) -> None:
+    """Between two looks at the field lists somebody may take a whole object away. HubSpot's permissions are others."""
+    with linked("salesforce") as firm:
+        firm.sync()
+        firm.later()
+        firm.world.create("person", first="Lena", last="Lee", email="lena@alpha.example")
+        firm.world.desk.order("access", hide_objects=["Note"])
+        firm.sync()
+        assert Person.objects.get().display_name == "Lena Lee"
+        assert SetAside.objects.get().external_id == "Note"
+        firm.world.desk.order("access", hide_objects=[])
+        firm.later()
+        firm.sync()
+        assert not SetAside.objects.exists()
 
 
 def test_whom_a_record_cannot_name_is_not_told_again_and_again(firm: Firm) -> None:
