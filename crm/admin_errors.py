@@ -12,8 +12,19 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from crm import console, echoes, link_errors
-from crm.admin_records_desk import RecordsAdmin, crms, field_label, get, label_of, shown, uuids
+from crm import console, echoes, link_errors, naming
+from crm.admin_records_desk import (
+    LinkList,
+    RecordsAdmin,
+    crms,
+    field_label,
+    get,
+    label_of,
+    named,
+    record_of,
+    shown,
+    uuids,
+)
 from crm.models import RecordLink
 
 PAGE = 50
@@ -36,16 +47,17 @@ class CauseFilter(admin.SimpleListFilter):
 class RecordLinkAdmin(RecordsAdmin):
     """Every row of ours that is linked with a record, above it how each CRM is doing."""
 
-    list_display = ["what", "external_id", "state", "why", "looked_at", "company"]
+    list_display = ["ours", "what", "record", "state", "why", "looked_at", "company"]
     list_filter = [
         "kind",
         "state",
         CauseFilter,
         ("company", admin.RelatedOnlyFieldListFilter),
     ]
-    list_select_related = ["company"]
+    list_select_related = ["company", "integration"]
     search_fields = ["external_id", "row_id"]
-    search_help_text = "Id of the record there, or of our row"
+    searches_names_of = "pk"
+    search_help_text = "Name, e-mail or domain, title, or id of the record there or of our row"
     change_list_template = "admin/crm_records/link_list.html"
     ordering = ["-created_at"]
     actions = ["resync_selected"]
@@ -59,6 +71,17 @@ class RecordLinkAdmin(RecordsAdmin):
             path("<uuid:pk>/resync/", view(self.resync_one_view), name="crm_recordlink_resync"),
             *super().get_urls(),
         ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LinkList]:
+        return LinkList
+
+    @admin.display(description="ours")
+    def ours(self, link: RecordLink) -> str:
+        return naming.one_line(named(link).label)
+
+    @admin.display(description="in the CRM")
+    def record(self, link: RecordLink) -> str:
+        return record_of(named(link))
 
     @admin.display(description="what", ordering="kind")
     def what(self, link: RecordLink) -> str:

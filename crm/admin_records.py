@@ -1,4 +1,4 @@
-"""What was written to a CRM and what came back, what gave way, what looks like one, and where both sides differ."""
+"""What was written to a CRM and what came back, what gave way, where both sides differ, and what is allowed."""
 
 import uuid
 from typing import Any, ClassVar
@@ -11,71 +11,105 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django_q.tasks import async_task
 
-from crm import conflicts, drift, echoes, link_errors, rows, twins
+from crm import conflicts, drift, echoes, link_errors, naming, policy
 from crm.admin_records_desk import (
+    LinkedList,
     RecordsAdmin,
     crms,
     field_label,
     get,
     label_of,
-    record_url,
-    row_url,
+    named,
+    record_of,
     shown,
     staff,
     uuids,
 )
 from crm.catalogue import KIND_LABELS
-from crm.models import Conflict, DriftReport, Policy, RecordLink, Twin, Write
+from crm.models import Conflict, DriftReport, Policy, RecordLink, Write
 from integrations.errors import Unusable
 from relationships import tenancy
 from relationships.admin.base import TenantAdmin
 
 MOST_SHOWN = 200
+SHORT_VALUE, SHORT_VALUES = 40, 90
+"""As many letters of one value, and of all that a write sent, stand in the list: two lines."""
 
 
 @admin.register(Write)
 class WriteAdmin(RecordsAdmin):
     """The ledger: every write, and whether it came back."""
 
-    list_display = ["told", "crm_object", "external_id", "state", "error", "company"]
+    list_display = ["about", "record", "wrote", "came_of_it", "planned_at", "company"]
     list_filter = [
         "state",
         ("echoed_at", admin.EmptyFieldListFilter),
         "planned_at",
         ("company", admin.RelatedOnlyFieldListFilter),
     ]
-    list_select_related = ["company"]
+    list_select_related = ["company", "link__integration"]
     search_fields = ["external_id"]
-    search_help_text = "Id of the record there"
+    searches_names_of = "link"
+    search_help_text = "Name, e-mail or domain, title, or id of the record there"
     change_list_template = "admin/crm_records/write_list.html"
     ordering = ["-planned_at"]
 
-    @admin.display(description="what happened", ordering="planned_at")
-    def told(self, write: Write) -> str:
-        return echoes.words(write) if write.state == Write.State.DONE else f"{write.get_state_display()}: {write}"
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LinkedList]:
+        return LinkedList
+
+    @admin.display(description="about")
+    def about(self, write: Write) -> str:
+        return naming.one_line(named(write).label)
+
+    @admin.display(description="in the CRM")
+    def record(self, write: Write) -> str:
+        return record_of(named(write))
+
+    @admin.display(description="what we wrote")
+    def wrote(self, write: Write) -> str:
+        values = [f"{name} = {naming.one_line(_told(value), SHORT_VALUE)}" for name, value in write.values.items()]
+        return naming.one_line(", ".join(values), SHORT_VALUES)
+
+    @admin.display(description="what came of it")
+    def came_of_it(self, write: Write) -> str:
+        return naming.one_line(echoes.outcome(write), SHORT_VALUES)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What was written stands on the page of the record."""
+        """All that was sent, what the CRM made of it, and what came of it."""
         self.check_view(request)
-        return redirect("admin:crm_recordlink_change", get(Write.objects.all(), object_id).link_id)
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        write = get(Write.objects.select_related("link__integration__company"), object_id)
+        [one] = shown([write.link])
+        context = self.shared(
+            request,
+            f"Written: {naming.one_line(one.label)}",
+            write=write,
+            shown=one,
+            label=label_of(write.integration),
+            outcome=echoes.outcome(write),
+            values=[(name, _told(value), _made(write, name)) for name, value in write.values.items()],
+        )
+        return TemplateResponse(request, "admin/crm_records/write.html", context)
 
 
 @admin.register(Conflict)
 class ConflictAdmin(RecordsAdmin):
     """The journal of values that gave way, each of which can be put back."""
 
-    list_display = ["field", "values_told", "winner", "found_at", "restored_at", "company"]
+    list_display = ["field", "about", "values_told", "winner", "found_at", "restored_at", "company"]
     list_filter = [
         "winner",
         ("restored_at", admin.EmptyFieldListFilter),
         "found_at",
         ("company", admin.RelatedOnlyFieldListFilter),
     ]
-    list_select_related = ["company"]
+    list_select_related = ["company", "link__integration"]
     search_fields = ["lpxgp_field", "crm_field", "link__external_id"]
-    search_help_text = "Field, or id of the record there"
+    searches_names_of = "link"
+    search_help_text = "Field; name, e-mail or domain, title, or id of the record there"
     change_list_template = "admin/crm_records/conflict_list.html"
     ordering = ["-found_at"]
 
@@ -83,13 +117,21 @@ class ConflictAdmin(RecordsAdmin):
         view = self.admin_site.admin_view(self.restore_view)
         return [path("<uuid:pk>/restore/", view, name="crm_conflict_restore"), *super().get_urls()]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LinkedList]:
+        return LinkedList
+
+    @admin.display(description="about")
+    def about(self, conflict: Conflict) -> str:
+        return naming.one_line(named(conflict).label)
+
     @admin.display(description="field", ordering="lpxgp_field")
     def field(self, conflict: Conflict) -> str:
         return field_label(conflict.lpxgp_field)
 
     @admin.display(description="ours, and the CRM's")
     def values_told(self, conflict: Conflict) -> str:
-        return f"{_told(conflict.ours)} / {_told(conflict.theirs)}"
+        both = [naming.one_line(_told(value), SHORT_VALUE) for value in (conflict.ours, conflict.theirs)]
+        return " / ".join(both)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -128,59 +170,6 @@ class ConflictAdmin(RecordsAdmin):
         else:
             messages.success(request, "It was put back here. Where the mapping sends it out, the CRM gets it now.")
         return redirect("admin:crm_conflict_change", pk)
-
-
-@admin.register(Twin)
-class TwinAdmin(RecordsAdmin):
-    """Rows that look like one: merged or not by a person alone."""
-
-    list_display = ["reason", "kind", "state", "found_at", "decided_by", "company"]
-    list_filter = ["state", "kind", ("company", admin.RelatedOnlyFieldListFilter)]
-    list_select_related = ["company", "decided_by"]
-    search_fields = ["reason"]
-    change_list_template = "admin/crm_records/twin_list.html"
-    ordering = ["-found_at"]
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.decide_view)
-        return [path("<uuid:pk>/decide/", view, name="crm_twin_decide"), *super().get_urls()]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Both, side by side."""
-        self.check_view(request)
-        if request.method != "GET":
-            return HttpResponseNotAllowed(["GET"])
-        twin = get(Twin.objects.select_related("integration__company", "decided_by"), object_id)
-        crm_object = RecordLink.objects.filter(integration=twin.integration_id, kind=twin.kind)
-        object = crm_object.values_list("crm_object", flat=True).first() or ""
-        context = self.shared(
-            request,
-            "Are these the same?",
-            twin=twin,
-            kind=KIND_LABELS.get(twin.kind, twin.kind),
-            label=label_of(twin.integration),
-            **_twins(twin),
-            theirs=[(name, record_url(twin.integration, object, name)) for name in twin.theirs],
-            can_merge=len(twin.ours) > 1,
-        )
-        return TemplateResponse(request, "admin/crm_records/twin.html", context)
-
-    def decide_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """Merge them, or never ask again."""
-        self.check_change(request)
-        twin = get(Twin.objects.all(), pk)
-        decide = twins.merge if request.POST.get("decision") == "merge" else twins.dismiss
-        try:
-            with tenancy.within(twin.company_id):
-                decide(twin, staff(request))
-                link_errors.poke([twin.integration_id])
-        except Unusable as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, "Merged." if decide is twins.merge else "Noted: they are not the same.")
-        return redirect("admin:crm_twin_change", pk)
 
 
 @admin.register(DriftReport)
@@ -260,8 +249,9 @@ class DriftReportAdmin(RecordsAdmin):
 class PolicyAdmin(TenantAdmin):
     """What may be written to a company's CRM. It begins careful: nothing is created there."""
 
-    list_display = ("__str__", "writes", "creates_organizations", "creates_people", "daily_share", "company")
-    list_select_related = ("company", "integration")
+    list_display = ("crm", "writes", "creates_organizations", "creates_people", "daily_share", "company")
+    list_select_related = ("company", "integration__company")
+    change_list_template = "admin/crm_records/policy_list.html"
     autocomplete_fields = ("company", "organizations")
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("company", "integration")}),
@@ -290,10 +280,17 @@ class PolicyAdmin(TenantAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         integration = get(crms(), pk)
-        policy, _ = Policy.objects.get_or_create(
-            integration=integration, defaults={"company_id": integration.company_id}
-        )
-        return redirect("admin:crm_policy_change", policy.pk)
+        policy.keep([integration])
+        return redirect("admin:crm_policy_change", Policy.objects.get(integration=integration).pk)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Every linked CRM, each with what holds for it, chosen or not."""
+        policy.keep(crms())
+        return super().changelist_view(request, extra_context)
+
+    @admin.display(description="CRM", ordering="company__name")
+    def crm(self, row: Policy) -> str:
+        return label_of(row.integration)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """What is allowed now goes out with the next sync, which begins at once."""
@@ -314,21 +311,6 @@ def _told(value: Any) -> str:
     return str(value)
 
 
-def _twins(twin: Twin) -> dict[str, Any]:
-    """Our rows of a pair: their names, addresses, and what else tells them apart."""
-    ids = uuids(twin.ours)
-    with tenancy.within(twin.company_id):
-        values = rows.values(twin.kind, ids) if twin.kind in {"organization", "person"} else {}
-    names = sorted({name for found in values.values() for name in found if name in field_names(twin.kind)})
-    lines = [
-        (field_label(name), [_told(values[pk].get(name)) if pk in values else "Gone" for pk in ids]) for name in names
-    ]
-    return {"ours": [(str(pk), row_url(twin.kind, pk) if pk in values else "") for pk in ids], "lines": lines}
-
-
-def field_names(kind: str) -> set[str]:
-    """The fields by which people tell rows of this kind apart."""
-    return {
-        "person": {"person.name", "person.email", "person.phone", "person.title"},
-        "organization": {"org.name", "org.city", "org.country", "org.domain"},
-    }.get(kind, set())
+def _made(write: Write, name: str) -> str:
+    """What the CRM made of a value that was sent; empty where it took it as it was, or did not say."""
+    return _told(write.held[name]) if name in write.held and write.held[name] != write.values[name] else ""

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 
-from crm import connection, rows
+from crm import connection, naming, rows
 from crm.catalogue import KIND_LABELS, OURS
 from crm.errors import CAUSES, Cause
 from crm.models import RecordLink
@@ -22,10 +24,14 @@ from relationships.models import User
 
 @dataclass(frozen=True)
 class ShownLink:
-    """One link as pages show it: our row and their record, each with its address where there is one."""
+    """One link as pages show it: our row and their record, each with its address where there is one.
+
+    ``record_name`` is what the record is called, or its id; empty where it is not there yet.
+    """
 
     link: RecordLink
     label: str
+    record_name: str
     row_url: str
     record_url: str
     cause: Cause | None
@@ -36,21 +42,26 @@ class ShownLink:
 
 
 def shown(links: Iterable[RecordLink]) -> list[ShownLink]:
-    """These links for people. One query for each kind of row among them; needs ``select_related("integration")``."""
+    """These links for people. One query for each kind of row among them, and one.
+
+    Needs ``select_related("integration")``.
+    """
     found = list(links)
     names: dict[tuple[str, uuid.UUID], str] = {}
     for kind in {link.kind for link in found}:
         ids = [link.row_id for link in found if link.kind == kind and link.row_id]
         for pk, row in rows.TABLES[kind].objects.in_bulk(ids).items():
             names[kind, pk] = str(row)
-    return [_shown(link, names) for link in found]
+    pages = naming.book(found)
+    return [_shown(link, names, naming.remembered(link, pages).name(link.kind)) for link in found]
 
 
-def _shown(link: RecordLink, names: dict[tuple[str, uuid.UUID], str]) -> ShownLink:
+def _shown(link: RecordLink, names: dict[tuple[str, uuid.UUID], str], record_name: str) -> ShownLink:
     label = names.get((link.kind, link.row_id)) if link.row_id else None
     return ShownLink(
         link,
         label or ("Deleted here" if link.row_id else "No row of ours yet"),
+        (record_name or link.external_id) if link.external_id else "",
         row_url(link.kind, link.row_id) if label and link.row_id else "",
         record_url(link.integration, link.crm_object, link.external_id),
         CAUSES.get(link.error_cause),
@@ -73,6 +84,18 @@ def record_url(integration: Integration, crm_object: str, external_id: str) -> s
         return ""  # Of an account that was never read nobody knows where its pages are.
 
 
+def named(row: Any) -> ShownLink:
+    """The link that a row of a LinkedList hangs on, as people see it."""
+    return cast(ShownLink, row.shown)
+
+
+def record_of(one: ShownLink) -> str:
+    """A record's name, which leads to its page in the CRM, for a list's column."""
+    if not one.record_url:
+        return one.record_name or "Not there yet"
+    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', one.record_url, one.record_name)
+
+
 def field_label(name: str) -> str:
     """What a field of ours is called."""
     return OURS[name].label if name in OURS else name
@@ -89,11 +112,59 @@ def crms() -> QuerySet[Integration]:
     return found.select_related("company").order_by("company__name", "provider")
 
 
+class NamedList(ChangeList):
+    """A list whose rows are told what they are about, all of a page at once."""
+
+    def name(self, found: list[Any]) -> None:
+        """Give each row what its columns need."""
+        raise NotImplementedError
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows_of_page = list(self.result_list)
+        self.name(rows_of_page)
+        self.result_list = rows_of_page  # the admin walks it, and no more
+
+
+class LinkedList(NamedList):
+    """A list of rows that each hang on a link: each gets it as people see it, as ``shown``."""
+
+    def link_of(self, row: Any) -> RecordLink:
+        """The row's link, with its integration."""
+        return cast(RecordLink, row.link)
+
+    def name(self, found: list[Any]) -> None:
+        for row, one in zip(found, shown(self.link_of(row) for row in found), strict=True):
+            row.shown = one
+
+
+class LinkList(LinkedList):
+    """The list of links themselves."""
+
+    def link_of(self, row: Any) -> RecordLink:
+        return cast(RecordLink, row)
+
+
 class RecordsAdmin(admin.ModelAdmin):
-    """Rows that the product alone writes: seen by staff, and acted on by buttons."""
+    """Rows that the product alone writes: seen by staff, and acted on by buttons.
+
+    ``searches_names_of`` is the column that leads to a link, whose names and addresses are searched too.
+    """
 
     list_per_page = 50
     show_full_result_count = False
+    searches_names_of = ""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        term = search_term.strip()
+        if not self.searches_names_of or not term:
+            return found, may_repeat
+        named = RecordLink.objects.filter(naming.matching(term)).order_by().values("pk")
+        by_name = Q(**{f"{self.searches_names_of}__in": named})
+        return queryset.filter(Q(pk__in=found.order_by().values("pk")) | by_name), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

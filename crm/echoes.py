@@ -58,11 +58,21 @@ def _is_held(write: Write, record: Record, line: Line) -> bool:
 def words(write: Write) -> str:
     """What became of a write, for whoever watches: “we wrote 82 at 10:01, it came back at 10:01, ignored”."""
     values = ", ".join(f"{name} = {value}" for name, value in write.values.items())
-    told = f"We wrote {values} at {_clock(write.done_at or write.planned_at)}"
+    return f"We wrote {values} at {_clock(write.done_at or write.planned_at)}{_return(write)}"
+
+
+def outcome(write: Write) -> str:
+    """The same without the values."""
+    if write.state != Write.State.DONE:
+        return f"{write.get_state_display()}: {write.error}" if write.error else write.get_state_display()
+    return f"Taken at {_clock(write.done_at or write.planned_at)}{_return(write)}"
+
+
+def _return(write: Write) -> str:
     if write.echoed_at is None:
-        return f"{told}; it did not come back yet."
+        return "; it did not come back yet."
     times = f" {write.echoes} times" if write.echoes > 1 else ""
-    return f"{told}, it came back{times} at {_clock(write.echoed_at)}, ignored."
+    return f", it came back{times} at {_clock(write.echoed_at)}, ignored."
 
 
 def _clock(at: datetime) -> str:

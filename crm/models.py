@@ -156,8 +156,8 @@ class Policy(TenantModel):
     )
 
     class Meta:
-        verbose_name = "what may be written to the CRM"
-        verbose_name_plural = "what may be written to the CRM"
+        verbose_name = "CRM policy"
+        verbose_name_plural = "CRM policies"
         constraints = [
             models.CheckConstraint(condition=Q(writes__in=["all", "listed", "none"]), name="policy_writes"),
             models.CheckConstraint(condition=Q(on_delete__in=["ignore", "unlink"]), name="policy_on_delete"),

@@ -130,6 +130,9 @@ def _set_apart(page: Page, stranger: Stranger, double: twins.Proposal) -> None:
         return
     link = _new(page, stranger, None)
     link.state, link.reason = RecordLink.State.IGNORED, double.reason
+    held = {line.crm_field: line.normal(stranger.record.values.get(line.crm_field)) for line in page.lines}
+    # Both sides never agreed: it is kept for staff, who are to know it by its name.
+    link.shadow = {name: {"theirs": value, "ours": None} for name, value in held.items() if value is not None}
     page.book.proposals.append(double)
     page.book.touch(link)
 

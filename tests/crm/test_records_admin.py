@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection as database
@@ -13,8 +14,10 @@ from django.utils import timezone
 
 from crm import drift, echoes
 from crm.models import Budget, Conflict, DriftReport, Policy, RecordLink, Twin, Write
+from integrations.errors import Temporary
 from integrations.models import SetAside, SyncState
-from relationships.models import Person, User
+from relationships.models import Match, OrganizationDomain, Person, User
+from tests.crm.in_scene import In
 from tests.crm.out_scene import Out
 
 
@@ -128,8 +131,61 @@ def test_the_ledger_says_what_came_back(out: Out, as_staff: Client) -> None:
     [write] = out.writes()
     page = as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
     assert "did not come back yet" in page
-    assert echoes.words(write) in page.replace("&#x27;", "'")
-    assert as_staff.get(reverse("admin:crm_write_change", args=[write.pk])).status_code == 302
+    assert "LPxGP_Match_Score__c = 82, LPxGP_Summary__c = Fits well." in page
+    assert echoes.outcome(write) in page
+    assert (
+        f'<a href="https://crm.example/Account/{write.external_id}" rel="noopener noreferrer">Pension One</a>' in page
+    )
+
+
+def test_the_ledger_cuts_long_values_and_the_page_of_a_write_has_them_whole(out: Out, as_staff: Client) -> None:
+    firm, external_id = out.linked_firm("Pension One", score=82)
+    summary = "It fits well. " * 100
+    Match.objects.update(summary=summary)
+    out.push()
+    [write] = out.writes()
+    Write.objects.update(held={"LPxGP_Match_Score__c": 81})
+    assert summary[:50] not in as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
+    page = as_staff.get(reverse("admin:crm_write_change", args=[write.pk])).content.decode()
+    assert summary.strip() in page
+    assert "<td>81</td>" in page
+    assert reverse("admin:crm_recordlink_change", args=[write.link_id]) in page
+
+
+def test_lists_name_what_is_linked_and_find_it_by_name_address_and_title(out: Out, as_staff: Client) -> None:
+    firm, external_id = out.linked_firm("Pension One", score=82)
+    OrganizationDomain.objects.create(company=out.company, organization=firm, domain="pension-one.example")
+    RecordLink.objects.update(shadow={"Name": {"theirs": "Pension 1 AG", "ours": "Pension One"}})
+    lena = out.person("Lena Alder", "lena@alder.example")
+    out.link("person", lena, "C1", LastName="Alder")
+    RecordLink.objects.create(
+        company=out.company, integration=out.integration, kind="person", crm_object="Contact", external_id="C2",
+        state="ignored", shadow={"LastName": {"theirs": "Waiting", "ours": None}},
+    )  # fmt: skip
+    out.push()
+    page = as_staff.get(reverse("admin:crm_recordlink_changelist")).content.decode()
+    for words in ("Pension One", "Pension 1 AG", "Lena Alder", "No row of ours yet", ">Waiting</a>"):
+        assert words in page
+
+    def found(name: str, asked: str) -> int:
+        answer = as_staff.get(reverse(f"admin:crm_{name}_changelist"), {"q": asked})
+        return answer.context["cl"].result_count
+
+    links = {
+        "pension one": 1,
+        "pension-one.example": 1,
+        "Lena": 1,
+        "lena@alder": 1,
+        "waiting": 1,
+        external_id: 1,
+        "nobody": 0,
+    }
+    assert {asked: found("recordlink", asked) for asked in links} == links
+    assert [found("write", "pension one"), found("write", external_id), found("write", "lena@alder.example")] == [
+        1,
+        1,
+        0,
+    ]
 
 
 def test_a_conflict_is_put_back_by_a_button(out: Out, as_staff: Client, staff: User) -> None:
@@ -164,6 +220,36 @@ def test_twins_are_decided_by_a_person(out: Out, as_staff: Client, decision: str
     assert (twin.state, Person.objects.count()) == (state, left)
 
 
+def test_twins_of_two_records_tell_all_that_is_known_of_both(
+    out: Out, as_staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firm, first = out.linked_firm("Pension One", BillingCity="Zug")
+    second = out.crm.create("Account", Name="Pension 1", BillingCity="Bern")
+    twin = Twin.objects.create(
+        company=out.company, integration=out.integration, kind="organization", digest="d" * 64,
+        theirs=[first, second], reason="Two records look like one.",
+    )  # fmt: skip
+    address = reverse("admin:crm_twin_change", args=[twin.pk])
+    page = as_staff.get(address).content.decode()
+    for words in ("Pension One", "Pension 1", "Zug", "Bern", f"https://crm.example/Account/{second}"):
+        assert words in page
+    assert reverse("admin:relationships_organization_change", args=[firm.pk]) in page
+    monkeypatch.setattr(out.crm, "read", Mock(side_effect=Temporary("Salesforce does not answer.")))
+    page = as_staff.get(address).content.decode()
+    assert "Salesforce does not answer." in page
+    assert "Pension One" in page
+    assert "Bern" not in page
+
+
+def test_the_list_of_twins_names_both_sides(coming: In, as_staff: Client) -> None:
+    first = coming.crm.create("Contact", FirstName="Lena", LastName="Alder", Email="lena@alder.example")
+    second = coming.crm.create("Contact", FirstName="Magdalena", LastName="Alder", Email="lena@alder.example")
+    coming.pull()
+    assert Twin.objects.get().theirs == [first, second]
+    page = as_staff.get(reverse("admin:crm_twin_changelist")).content.decode()
+    assert "Lena Alder · Magdalena Alder" in page
+
+
 def test_drift_is_shown_and_mended(out: Out, as_staff: Client) -> None:
     firm, external_id = out.linked_firm("Pension One")
     RecordLink.objects.update(looked_at=timezone.now() + timedelta(minutes=1))
@@ -187,6 +273,14 @@ def test_a_policy_is_made_when_it_is_first_opened_and_a_change_starts_a_sync(out
     policy.refresh_from_db()
     assert (policy.creates_people, policy.daily_share) == (True, 70)
     assert SyncState.objects.get().dirty_mark == 2
+
+
+def test_every_linked_crm_has_its_policy_in_the_list(out: Out, as_staff: Client) -> None:
+    page = as_staff.get(reverse("admin:crm_policy_changelist")).content.decode()
+    assert "Acme Partners and Salesforce" in page
+    assert "1 CRM policy" in page
+    as_staff.get(reverse("admin:crm_policy_changelist"))
+    assert Policy.objects.get().writes == Policy.Writes.ALL
 
 
 def addresses(out: Out) -> list[str]:
