@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import requests
 
-from crm import budgets
+from crm import budgets, odd_text
 from crm.contract import CrmAdapter, Link
 from integrations import grants, outbound, providers
 from integrations.contract import Reach
@@ -51,7 +51,7 @@ def _meter(link: Link) -> budgets.Meter | None:
 
 
 class MeteredTransport(outbound.ProviderTransport):
-    """Asks the budget before each request, and tells it of each answer."""
+    """Asks the budget before each request, and tells it of each answer, which comes without signs nobody can store."""
 
     def __init__(self, reach: Reach, meter: budgets.Meter) -> None:
         super().__init__(reach)
@@ -69,4 +69,5 @@ class MeteredTransport(outbound.ProviderTransport):
         self.meter.before(request)
         response = super().send(request, stream, timeout, verify, cert, proxies)
         self.meter.after(response)
+        response._content = odd_text.without(response.content or b"")
         return response
