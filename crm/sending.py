@@ -159,7 +159,12 @@ def _batches(round: Round, items: list[Outgoing]) -> Iterator[list[Outgoing]]:
 def _unless_looping(items: Sequence[Outgoing]) -> list[Outgoing]:
     """Without those that were written again and again; they are paused."""
     now = timezone.now()
-    caught = loop_guard.caught([item.link.pk for item in items if not item.is_creation], now)
+    planned = {
+        item.link.pk: {wish.line.crm_field: wish.value for wish in item.wishes}
+        for item in items
+        if not item.is_creation
+    }
+    caught = loop_guard.caught(planned, now)
     loop_guard.pause(caught, now)
     return [item for item in items if item.link.pk not in caught]
 
