@@ -25,6 +25,9 @@ MARK_LENGTH = 60
 BODIES = {"notes": "hs_note_body", "tasks": "hs_task_body", "meetings": "hs_meeting_body", "emails": "hs_email_text"}
 """The text that carries the mark."""
 
+LONGEST_ID = 100
+"""Characters that are kept of what should be an id."""
+
 PLAIN = {"hs_email_text"}
 """Which of these are shown as they are; the others are HTML."""
 
@@ -60,18 +63,23 @@ def split(object: str, bodies: Iterable[Any]) -> tuple[tuple[Record, ...], tuple
     for body in bodies:
         try:
             records.append(record(object, body))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            external_id = str(body.get("id") or "") if isinstance(body, dict) else ""
-            unreadable.append(UnreadableRecord(external_id, f"HubSpot sent it in an unknown form ({error})."))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            external_id = str(body.get("id") or "")[:LONGEST_ID] if isinstance(body, dict) else ""
+            unreadable.append(
+                UnreadableRecord(external_id, f"HubSpot sent it in an unknown form ({str(error)[:200]}).")
+            )
     return tuple(records), tuple(unreadable)
 
 
 def record(object: str, body: Mapping[str, Any]) -> Record:
     """One record. Raises KeyError, TypeError or ValueError for what has not the form HubSpot documents."""
     values = {name: _value(object, name, value) for name, value in (body.get("properties") or {}).items()}
+    external_id = str(int(body["id"]))
+    if not is_id(external_id):
+        raise ValueError("its id is none")
     return Record(
         object=object,
-        external_id=str(int(body["id"])),
+        external_id=external_id,
         values=values,
         modified_at=moment(body.get("archivedAt") or values.get(stamp_field(object)) or body.get("updatedAt")),
         is_deleted=bool(body.get("archived")),

@@ -27,6 +27,9 @@ PARENT_FOR_GOOD = {"Note"}
 MERGED = {"Account", "Contact"}
 """Kinds of record that can be merged, and so know where they went."""
 
+LONGEST_ID = 100
+"""Characters that are kept of what should be an id."""
+
 OURS = {"Id", "SystemModstamp", "IsDeleted", "LastModifiedById", "MasterRecordId"}
 
 
@@ -49,9 +52,9 @@ def split(
     for body in bodies:
         try:
             records.append(record(object, body, user_id))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"Salesforce sent it in an unknown form ({type(error).__name__}: {error})."
-            external_id = str(body.get("Id") or "") if isinstance(body, Mapping) else ""
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = f"Salesforce sent it in an unknown form ({type(error).__name__}: {str(error)[:200]})."
+            external_id = str(body.get("Id") or "")[:LONGEST_ID] if isinstance(body, Mapping) else ""
             unreadable.append(UnreadableRecord(external_id, reason))
     return tuple(records), tuple(unreadable)
 

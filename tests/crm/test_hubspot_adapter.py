@@ -347,6 +347,18 @@ def test_what_cannot_be_translated_is_told_with_its_reason() -> None:
     assert all("unknown form" in one.reason for one in unreadable)
 
 
+@pytest.mark.parametrize("stamp", ["9" * 30, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_stamp_before_or_after_all_time_costs_its_own_record(stamp: str) -> None:
+    found, [odd] = records.split("contacts", [{"id": "51", "properties": {"lastmodifieddate": stamp}}])
+    assert (found, odd.external_id) == ((), "51")
+
+
+@pytest.mark.parametrize("name", [float("inf"), 10**400, "9" * 4000, -1, "x" * 10_000_000])
+def test_what_is_no_id_costs_its_own_record(name: object) -> None:
+    found, [odd] = records.split("contacts", [{"id": name, "properties": {}}])
+    assert (found, len(odd.external_id) <= 100, len(odd.reason) < 500) == ((), True, True)
+
+
 @pytest.mark.parametrize(
     ("held", "text"),
     [

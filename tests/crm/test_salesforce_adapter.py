@@ -345,6 +345,17 @@ def test_what_cannot_be_translated_is_told_with_its_reason() -> None:
     assert all("unknown form" in one.reason for one in unreadable)
 
 
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_stamp_before_or_after_all_time_costs_its_own_record(stamp: str) -> None:
+    found, [odd] = records.split("Contact", [{"Id": "0038M0000016Wv8QAE", "SystemModstamp": stamp}], "")
+    assert (found, odd.external_id) == ((), "0038M0000016Wv8QAE")
+
+
+def test_of_what_is_no_id_a_little_is_kept() -> None:
+    _, [odd] = records.split("Contact", [{"Id": "x" * 10_000_000, "SystemModstamp": "2026-05-06T11:56:44Z"}], "")
+    assert (len(odd.external_id), len(odd.reason) < 500) == (100, True)
+
+
 def test_long_notes_come_in_smaller_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LONG", {"Note": 2})
     firm = world.create("organization", name="LP One")
