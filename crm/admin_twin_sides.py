@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import formats, timezone
@@ -14,8 +14,8 @@ from crm.models import RecordLink, Twin
 from integrations import providers
 from integrations.errors import IntegrationError
 
-ON_TOP = {"org.name", "person.name", "person.first_name", "person.last_name"}
-"""Fields that the name on top of a column tells already."""
+IN_NAME = {"org.name", "person.name", "person.first_name", "person.last_name"}
+"""Fields that the name tells already."""
 NOT_TELLING = {"match.score", "match.summary", "match.last_synced"}
 """What we made ourselves tells nobody apart."""
 
@@ -33,8 +33,7 @@ class Side:
     """One of those that look alike. ``whose`` says on which side it is."""
 
     whose: str
-    name: Cell
-    known: dict[str, Cell] = field(default_factory=dict)
+    known: dict[str, Cell]
 
 
 def side_by_side(twin: Twin) -> tuple[list[Side], str]:
@@ -68,11 +67,11 @@ def _ours(twin: Twin) -> list[Side]:
     linked = links.of_rows(twin.integration, twin.kind, ids)
     sides = []
     for number, pk in enumerate(ids, 1):
-        side = Side(f"Our row {number}", Cell("Gone"))
+        side = Side(f"Our row {number}", {"Name": Cell("Gone")})
         if own := values.get(pk):
-            side.name = Cell(naming.name_of(twin.kind, own) or "Without a name", row_url(twin.kind, pk))
+            side.known["Name"] = Cell(naming.name_of(twin.kind, own) or "Without a name", row_url(twin.kind, pk))
             firm = own.get(rows.ORGANIZATION)
-            side.known = _facts(twin.kind, own, [firms[firm]] if firm in firms else [])
+            side.known |= _facts(twin.kind, own, [firms[firm]] if firm in firms else [])
             side.known["Linked with"] = _record_of(twin, linked.get(pk))
         sides.append(side)
     return sides
@@ -86,8 +85,8 @@ def _theirs(twin: Twin, links_there: Mapping[str, RecordLink], known: Mapping[st
     sides = []
     for number, name in enumerate(twin.theirs, 1):
         record, url = known.get(name, naming.Known({})), record_url(twin.integration, crm_object, name)
-        side = Side(f"{label} record {number}", Cell(record.name(twin.kind) or name, url))
-        side.known = _facts(twin.kind, record.values, [firms[firm] for firm in record.firms if firm in firms])
+        side = Side(f"{label} record {number}", {"Name": Cell(record.name(twin.kind) or name, url)})
+        side.known |= _facts(twin.kind, record.values, [firms[firm] for firm in record.firms if firm in firms])
         link = links_there.get(name)
         row_id = link.row_id if link else None
         side.known["Linked with"] = (
@@ -114,7 +113,7 @@ def _facts(kind: str, values: Mapping[str, object], firms: list[str]) -> dict[st
     found = {
         ours.label: Cell(str(values[ours.name]))
         for ours in of_kind(kind)
-        if ours.name not in ON_TOP | NOT_TELLING and values.get(ours.name) not in {None, ""}
+        if ours.name not in IN_NAME | NOT_TELLING and values.get(ours.name) not in {None, ""}
     }
     if others := [text for text in _texts(values.get(rows.ADDRESSES)) if text != values.get("person.email")]:
         found["Further e-mail"] = Cell(", ".join(others))

@@ -55,7 +55,7 @@ class TwinAdmin(RecordsAdmin):
         twin = get(Twin.objects.select_related("integration__company", "decided_by"), object_id)
         with tenancy.within(twin.company_id):
             sides, trouble = side_by_side(twin)
-        labels = dict.fromkeys(label for side in sides for label in side.known)
+        labels = dict.fromkeys(["Name", *(label for side in sides for label in side.known)])
         context = self.shared(
             request,
             "Are these the same?",

@@ -35,7 +35,7 @@ Book = Mapping[tuple[uuid.UUID, str], Mapping[str, str]]
 class Known:
     """What is known of one record: its fields by our names for them, when it changed there, and its firms' ids."""
 
-    values: Mapping[str, Value]
+    values: Mapping[str, object]
     modified_at: datetime | None = None
     firms: tuple[str, ...] = ()
     is_deleted: bool = False
@@ -107,10 +107,10 @@ def read(integration: Integration, kind: str, external_ids: Collection[str]) -> 
     def ask(link: Link) -> ReadBatch:
         return adapter.read(link, wanted, list(external_ids)[:MOST_READ])
 
-    batch = schema.ask(integration, ask)
+    batch, context = schema.ask(integration, ask), mapping.context(integration.company)
     return {
         name: Known(
-            {line.ours.name: record.values.get(line.crm_field) for line in lines},
+            {line.ours.name: _as_ours(line, record.values.get(line.crm_field), context) for line in lines},
             record.modified_at,
             tuple(other.external_id for other in record.related if other.kind == "organization"),
             record.is_deleted or bool(record.merged_into),
@@ -118,3 +118,11 @@ def read(integration: Integration, kind: str, external_ids: Collection[str]) -> 
         for record in batch.records
         for name in {record.external_id, *record.aliases} & set(external_ids)
     }
+
+
+def _as_ours(line: mapping.Line, value: Value, context: mapping.Context) -> object:
+    """The CRM's value as we would hold it; as it is, where it does not fit."""
+    try:
+        return line.incoming(value, context)
+    except mapping.TransformError:
+        return value
