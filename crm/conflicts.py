@@ -77,6 +77,8 @@ def restore(conflict: Conflict, user: User) -> None:
         link = RecordLink.objects.select_for_update(of=("self",)).get(pk=conflict.link_id)
         if link.row_id is None or conflict.restored_at:
             raise Unusable("It was put back already." if conflict.restored_at else "It is linked to nothing here now.")
+        if not rows.stamps(link.kind, [link.row_id]):
+            raise Unusable("Its row was deleted here.")
         integration = Integration.objects.select_related("company").get(pk=conflict.integration_id)
         known = mapping.published(integration)
         line = next((each for each in known.lines(link.kind) if each.ours.name == conflict.lpxgp_field), None)
@@ -102,6 +104,8 @@ def _put_back(conflict: Conflict, link: RecordLink, line: Line | None, context: 
             raise Unusable(str(error)) from error
     if conflict.lpxgp_field == rows.ORGANIZATION:
         value = uuid.UUID(value) if value else None
+        if value and not rows.stamps("organization", [value]):
+            raise Unusable("That firm was deleted here.")
     problems = rows.apply(link.kind, {link.row_id: {conflict.lpxgp_field: value}})
     if found := problems.get(link.row_id):
         raise Unusable(" ".join(problem.words for problem in found))

@@ -5,13 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from crm import links
+from crm import ledger, link_errors, links, rows
 from crm.contract import Record
-from crm.models import Policy, RecordLink, Twin
+from crm.models import Policy, RecordLink, Twin, Write
 from crm.twins import Proposal
 from integrations.models import Integration
+
+GONE = "Its row was deleted here."
 
 
 @dataclass
@@ -68,6 +71,20 @@ def follow(book: Book, kind: str, record: Record, policy: Policy, now: datetime)
         link.state, link.reason, link.deleted_at, link.is_due = RecordLink.State.LINKED, "", None, True
         book.touch(link)
     return True
+
+
+def let_go(integration: Integration) -> None:
+    """Links whose rows were deleted here are kept in sync no more: their records stay, and make no new rows.
+
+    One whose last write may or may not be there waits until that is known. One statement for each kind of row.
+    """
+    unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
+    for kind, table in rows.TABLES.items():
+        linked = RecordLink.objects.filter(integration=integration, kind=kind, row_id__isnull=False)
+        gone = linked.exclude(state=RecordLink.State.IGNORED).filter(
+            ~Exists(table.objects.filter(pk=OuterRef("row_id"))), ~Exists(unsure)
+        )
+        gone.update(**link_errors.NONE, state=RecordLink.State.IGNORED, row_id=None, reason=GONE, is_due=False)
 
 
 def vanish(book: Book, external_id: str, policy: Policy, now: datetime) -> None:

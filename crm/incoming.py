@@ -94,7 +94,7 @@ def _without_gone(page: Page, items: Sequence[Compared], ours: Mapping[uuid.UUID
     for item in items:
         if item.link.row_id not in ours:
             item.link.state, item.link.row_id = RecordLink.State.IGNORED, None
-            item.link.reason = "Its row was deleted here."
+            item.link.reason = deletes.GONE
             page.book.touch(item.link)
             page.skipped["ignored"] += 1
     return kept

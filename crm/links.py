@@ -4,10 +4,13 @@ import uuid
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
+
 from crm.contract import Record
 from crm.models import RecordLink
 from integrations.models import Integration
 from relationships import bulk
+from relationships.models import Organization, Person
 
 COLUMNS = (
     "row_id",
@@ -49,12 +52,14 @@ def of_rows(integration: Integration, kind: str, row_ids: Collection[uuid.UUID])
 def rows_of(
     integration: Integration, objects: Collection[str], external_ids: Collection[str]
 ) -> dict[tuple[str, str], uuid.UUID]:
-    """Our rows behind these records, by kind and id, as far as they are known. One query."""
+    """Our rows behind these records, by kind and id, as far as they are known and still there. One query."""
     if not external_ids:
         return {}
     rows = RecordLink.objects.filter(
-        integration=integration, crm_object__in=objects, external_id__among=external_ids, row_id__isnull=False
-    ).exclude(state=RecordLink.State.IGNORED)
+        Q(Exists(Organization.objects.filter(pk=OuterRef("row_id"))), kind="organization")
+        | Q(Exists(Person.objects.filter(pk=OuterRef("row_id"))), kind="person"),
+        integration=integration, crm_object__in=objects, external_id__among=external_ids,
+    ).exclude(state=RecordLink.State.IGNORED)  # fmt: skip
     return {(kind, name): pk for kind, name, pk in rows.order_by().values_list("kind", "external_id", "row_id")}
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.utils import timezone
 
-from crm import connection, edited, incoming, mending, policy
+from crm import connection, deletes, edited, incoming, mending, policy
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
 from crm.mapping import Mapping, context, known_fields
@@ -35,6 +35,7 @@ def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
     Raises OutOfTime between two pages, and what the CRM's errors mean.
     """
     intake = _intake(held, mapping)
+    deletes.let_go(intake.integration)
     held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     kinds = [kind for kind in KINDS if _is_read(intake, kind)]
     _forget_others(intake, kinds)

@@ -88,3 +88,19 @@ def test_a_choice_the_table_does_not_know_is_set_aside(coming: In) -> None:
     coming.crm.put("Account", account, Type="Manager")
     coming.pull()
     assert (Organization.objects.get().kind, coming.aside()) == ("gp", {})
+
+
+def test_what_is_gone_here_gets_nothing_back(coming: In, alice: User) -> None:
+    here = coming.firm("Here")
+    coming.person("Lena", "lena@alder.example", organization=here)
+    account = coming.crm.create("Account", Name="There")
+    coming.crm.create("Contact", LastName="Lena", Email="lena@alder.example", related=_belongs(account))
+    coming.pull()
+    conflict = Conflict.objects.get(lpxgp_field="person.organization")
+    here.delete()
+    with pytest.raises(Unusable, match="That firm was deleted here"):
+        conflicts.restore(conflict, alice)
+    Person.objects.all().delete()
+    with pytest.raises(Unusable, match="Its row was deleted here"):
+        conflicts.restore(conflict, alice)
+    assert Conflict.objects.get(pk=conflict.pk).restored_at is None

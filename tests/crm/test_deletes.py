@@ -2,10 +2,11 @@
 
 import pytest
 
+from crm import deletes
 from crm.contract import Related
-from crm.models import RecordLink, Twin
+from crm.models import RecordLink, Twin, Write
 from integrations import runs
-from relationships.models import Person
+from relationships.models import Note, Organization, Person
 from tests.crm.in_scene import In
 
 
@@ -129,3 +130,52 @@ def test_a_record_a_push_named_that_is_gone_for_good(coming: In) -> None:
     coming.poke("Contact", lena)
     coming.pull()
     assert coming.link_of(lena).state == "deleted"
+
+
+def test_what_was_deleted_here_is_let_go_and_stops_nothing(coming: In) -> None:
+    account = coming.crm.create("Account", Name="Alder")
+    lena = coming.crm.create("Contact", LastName="Lena", related=[Related("organization", account)])
+    coming.pull()
+    coming.row(account).delete()
+    coming.row(lena).delete()
+    max_ = coming.crm.create("Contact", LastName="Max", related=[Related("organization", account)])
+    coming.crm.create("Note", Title="Call #lpxgp", related=[Related("person", lena), Related("person", max_)])
+    coming.pull()
+    link = coming.link_of(account)
+    assert (link.state, link.row_id, link.reason) == ("ignored", None, "Its row was deleted here.")
+    assert coming.link_of(lena).state == "ignored"
+    assert [str(person) for person in Note.objects.get().people.all()] == ["Max"]
+    coming.crm.put("Account", account, BillingCity="Bern")
+    coming.crm.put("Contact", lena, Title="CIO")
+    coming.pull()
+    assert (Organization.objects.count(), Person.objects.get().organization) == (0, None)
+    assert coming.crm.rows["Account", account].values["BillingCity"] == "Bern"
+
+
+def test_a_row_that_vanishes_during_a_pull_is_no_parent(coming: In, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = coming.crm.create("Account", Name="Alder")
+    coming.pull()
+    coming.row(account).delete()
+    monkeypatch.setattr(deletes, "let_go", lambda integration: None)
+    coming.crm.create("Contact", LastName="Max", related=[Related("organization", account)])
+    coming.pull()
+    assert Person.objects.get().organization is None
+
+
+def test_an_error_of_a_row_that_was_deleted_is_not_shown_for_ever(coming: In) -> None:
+    firm = coming.firm("Alder")
+    stuck = RecordLink.objects.create(
+        company=coming.company, integration=coming.integration, kind="organization", crm_object="Account",
+        row_id=firm.pk, state="new", error_cause="required_missing", error="REQUIRED_FIELD_MISSING",
+    )  # fmt: skip
+    unsure = Write.objects.create(
+        company=coming.company, integration=coming.integration, link=stuck, idempotency_key="1", is_creation=True
+    )
+    firm.delete()
+    coming.pull()
+    stuck.refresh_from_db()
+    assert stuck.state == "new", "whether it is there is to be found out first"
+    unsure.delete()
+    coming.pull()
+    stuck.refresh_from_db()
+    assert (stuck.state, stuck.error_cause) == ("ignored", "")
