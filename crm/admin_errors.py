@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from crm import console, echoes, link_errors, naming
 from crm.admin_records_desk import (
+    SHORT_NAME,
     LinkList,
     RecordsAdmin,
     crms,
@@ -77,7 +78,7 @@ class RecordLinkAdmin(RecordsAdmin):
 
     @admin.display(description="ours")
     def ours(self, link: RecordLink) -> str:
-        return naming.one_line(named(link).label)
+        return naming.one_line(named(link).label, SHORT_NAME)
 
     @admin.display(description="in the CRM")
     def record(self, link: RecordLink) -> str:

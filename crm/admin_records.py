@@ -13,6 +13,7 @@ from django_q.tasks import async_task
 
 from crm import conflicts, drift, echoes, link_errors, naming, policy
 from crm.admin_records_desk import (
+    SHORT_NAME,
     LinkedList,
     RecordsAdmin,
     crms,
@@ -32,7 +33,7 @@ from relationships import tenancy
 from relationships.admin.base import TenantAdmin
 
 MOST_SHOWN = 200
-SHORT_VALUE, SHORT_VALUES = 40, 90
+SHORT_VALUE, SHORT_VALUES = 30, 70
 """As many letters of one value, and of all that a write sent, stand in the list: two lines."""
 
 
@@ -59,11 +60,11 @@ class WriteAdmin(RecordsAdmin):
 
     @admin.display(description="about")
     def about(self, write: Write) -> str:
-        return naming.one_line(named(write).label)
+        return naming.one_line(named(write).label, SHORT_NAME)
 
     @admin.display(description="in the CRM")
     def record(self, write: Write) -> str:
-        return record_of(named(write))
+        return record_of(named(write), write.crm_object)
 
     @admin.display(description="what we wrote")
     def wrote(self, write: Write) -> str:
@@ -122,7 +123,7 @@ class ConflictAdmin(RecordsAdmin):
 
     @admin.display(description="about")
     def about(self, conflict: Conflict) -> str:
-        return naming.one_line(named(conflict).label)
+        return naming.one_line(named(conflict).label, SHORT_NAME)
 
     @admin.display(description="field", ordering="lpxgp_field")
     def field(self, conflict: Conflict) -> str:

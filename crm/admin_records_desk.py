@@ -21,6 +21,9 @@ from integrations import providers
 from integrations.models import Integration
 from relationships.models import User
 
+SHORT_NAME = 40
+"""As many letters of a name stand in a list: two lines."""
+
 
 @dataclass(frozen=True)
 class ShownLink:
@@ -89,11 +92,12 @@ def named(row: Any) -> ShownLink:
     return cast(ShownLink, row.shown)
 
 
-def record_of(one: ShownLink) -> str:
-    """A record's name, which leads to its page in the CRM, for a list's column."""
+def record_of(one: ShownLink, words: str = "") -> str:
+    """A record's name, or other ``words`` for it, which lead to its page in the CRM, for a list's column."""
+    told = words or naming.one_line(one.record_name, SHORT_NAME)
     if not one.record_url:
-        return one.record_name or "Not there yet"
-    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', one.record_url, one.record_name)
+        return told or "Not there yet"
+    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', one.record_url, told)
 
 
 def field_label(name: str) -> str:
