@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from crm import conflicts, connection, mapping, rows, three_way
+from crm import conflicts, connection, mapping, policy, rows, three_way
 from crm.contract import CrmAdapter, Link, Record, Wanted
 from crm.mapping import Context, Line
 from crm.models import KINDS, DriftReport, RecordLink
@@ -96,14 +96,14 @@ def _compared(integration: Integration) -> Iterator[Comparison]:
 
 def _compared_with(integration: Integration, access: grants.Access) -> Iterator[Comparison]:
     published = mapping.published(integration)
-    adapter = connection.adapter(integration)
+    adapter, listed = connection.adapter(integration), policy.named(policy.of(integration))
     with connection.open(integration, access) as link:
         for kind in KINDS:
             object = adapter.objects.get(kind)
             lines = [line for line in published.lines(kind) if line.crm_object == object and not line.ours.is_volatile]
             if not lines:
                 continue
-            room = _Room(integration, adapter, link, kind, lines, mapping.context(integration.company))
+            room = _Room(integration, adapter, link, kind, lines, mapping.context(integration.company), listed)
             yield _listed_or_linked(room) if kind in LISTED_KINDS else _linked(room)
 
 
@@ -117,6 +117,7 @@ class _Room:
     kind: str
     lines: Sequence[Line]
     context: Context
+    listed: frozenset[uuid.UUID] | None
 
     @property
     def object(self) -> str:
@@ -186,7 +187,7 @@ def _compare(room: _Room, comparison: Comparison, records: Sequence[Record]) -> 
     """One page: three queries and those of ``rows.values``."""
     known = {link.external_id: link for link in room.links.filter(external_id__among=[r.external_id for r in records])}
     ids = [link.row_id for link in known.values() if link.row_id]
-    ours, stamps = rows.values(room.kind, ids), rows.stamps(room.kind, ids)
+    ours, stamps = rows.values(room.kind, ids, room.listed), rows.stamps(room.kind, ids)
     for record in records:
         link = known.get(record.external_id)
         if link is None or link.row_id not in ours:

@@ -33,6 +33,11 @@ def listed(policy: Policy) -> frozenset[uuid.UUID] | None:
     return frozenset(rows.values_list("pk", flat=True))
 
 
+def named(policy: Policy) -> frozenset[uuid.UUID] | None:
+    """The firms whose people may be named in what is written; None where that is every firm, or nothing is written."""
+    return listed(policy) if policy.writes == Policy.Writes.LISTED else None
+
+
 def allows(listed_firms: frozenset[uuid.UUID] | None, firms: Collection[uuid.UUID]) -> bool:
     """Whether a row that belongs to these firms may be written: to one of them it must be allowed."""
     return listed_firms is None or not listed_firms.isdisjoint(firms)

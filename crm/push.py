@@ -109,7 +109,7 @@ def _push_page(
     listed: frozenset[uuid.UUID] | None,
     unknown: set[uuid.UUID],
 ) -> None:
-    values = rows.values(kind, row_ids)
+    values = rows.values(kind, row_ids, listed)
     related = parents.of(round.integration, kind, row_ids, listed)
     pairs = [(row_id, link) for row_id, link in _links(round, kind, row_ids) if link.pk not in unknown]
     lines = round.lines(kind)

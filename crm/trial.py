@@ -128,7 +128,7 @@ def on_record(integration: Integration, drafted: Sequence[Row], kind: str, row_i
     """What every line of a mapping makes of one record, both ways; None where there is no such row."""
     with tenancy.within(integration.company_id):
         scene = _scene(integration, drafted, kind, [row_id])
-        values = rows.values(kind, [row_id]).get(row_id)
+        values = rows.values(kind, [row_id], policy.named(policy.of(integration))).get(row_id)
     if values is None:
         return None
     link = scene.links.get(row_id)
@@ -147,8 +147,9 @@ def dry_run(integration: Integration, drafted: Sequence[Row], kind: str, limit: 
         new = [pk for pk in rows.newer(integration, kind, limit) if pk not in set(linked)]
         ids = [*linked, *new][:limit]
         scene = _scene(integration, drafted, kind, ids)
-        values, stamps = rows.values(kind, ids), rows.stamps(kind, ids)
-        is_closed = policy.of(integration).writes == policy.Policy.Writes.NONE
+        rules = policy.of(integration)
+        values, stamps = rows.values(kind, ids, policy.named(rules)), rows.stamps(kind, ids)
+        is_closed = rules.writes == policy.Policy.Writes.NONE
     records, unread = _read(scene, list(scene.links.values()))
     counts: Counter[str] = Counter()
     failures: list[Failure] = []

@@ -58,6 +58,16 @@ def find_rules(user_ids: Collection[uuid.UUID]) -> Blocked:
     return _of_rows(rows.order_by("strength"))
 
 
+def kept_out(person_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Whom of these contacts the whole firm keeps out, or out of sight, by any of their addresses. Two queries; one
+    where the firm has no rule."""
+    blocked = find_rules([])
+    if not person_ids or not (blocked.addresses or blocked.domains):
+        return set()
+    emails = PersonAddress.objects.filter(person__among=person_ids).order_by().values_list("person_id", "email")
+    return {pk for pk, email in emails if blocked.blocks(email, None)}
+
+
 @dataclass(frozen=True)
 class Affected:
     """What a rule would concern of what is known: touchpoints by kind, and the contacts whom it covers, by name.

@@ -42,11 +42,10 @@ TABLES = {
 _VALUES = {
     "organization": organizations.values,
     "person": people.values,
-    "meeting": activities.meetings,
-    "email": activities.emails,
     "task": activities.tasks,
     "note": notes.values,
 }
+_VALUES_OF_GUESTS = {"meeting": activities.meetings, "email": activities.emails}
 _RELATED = {
     "organization": organizations.related,
     "person": people.related,
@@ -59,9 +58,18 @@ _APPLY = {"organization": organizations.apply, "person": people.apply, "note": n
 _CREATE = {"organization": organizations.create, "person": people.create, "note": notes.create}
 
 
-def values(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
-    """The fields of these rows by lpxgp_field, and what they hang on. Rows that are gone are left out."""
-    return _VALUES[kind](row_ids) if row_ids else {}
+def values(
+    kind: str, row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None
+) -> dict[uuid.UUID, Values]:
+    """The fields of these rows by lpxgp_field, and what they hang on. Rows that are gone are left out.
+
+    Where only ``listed`` firms may be written, what they say names people of these alone.
+    """
+    if not row_ids:
+        return {}
+    if kind in _VALUES_OF_GUESTS:
+        return _VALUES_OF_GUESTS[kind](row_ids, listed)
+    return _VALUES[kind](row_ids)
 
 
 def stamps(kind: str, row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, datetime]:

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from crm.rows.words import Values
-from relationships import privacy
+from relationships import blocking, privacy
 from relationships.models import Note, Person, Task, Touchpoint
 
 Relations = dict[uuid.UUID, tuple[tuple[str, uuid.UUID], ...]]
@@ -21,10 +21,10 @@ PRIVATE = {Touchpoint.Kind.MEETING: "Meeting", Touchpoint.Kind.EMAIL: privacy.HI
 CANCELLED = "Cancelled: "
 
 
-def meetings(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
-    """Four queries."""
+def meetings(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None) -> dict[uuid.UUID, Values]:
+    """Five queries, and one more where the firm keeps somebody out."""
     rows = list(_touchpoints(row_ids, Touchpoint.Kind.MEETING))
-    said = _descriptions(rows)
+    said = _descriptions(rows, listed)
     notes: dict[uuid.UUID, list[str]] = defaultdict(list)
     marked = Note.objects.filter(touchpoint__among=row_ids, sync_to_crm=True).order_by("created_at", "pk")
     for pk, text in marked.values_list("touchpoint", "text"):
@@ -44,10 +44,10 @@ def _meeting(row: Touchpoint, description: str) -> Values:
     }
 
 
-def emails(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
-    """Three queries."""
+def emails(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None) -> dict[uuid.UUID, Values]:
+    """Four queries, and one more where the firm keeps somebody out."""
     rows = list(_touchpoints(row_ids, Touchpoint.Kind.EMAIL))
-    said = _descriptions(rows)
+    said = _descriptions(rows, listed)
     return {
         row.pk: {
             "email.title": _title(row),
@@ -127,11 +127,14 @@ def _title(row: Touchpoint) -> str:
     return row.title or privacy.UNTITLED[kind]
 
 
-def _descriptions(rows: Iterable[Touchpoint]) -> Mapping[uuid.UUID, list[str]]:
-    """Who took part: contacts and colleagues, by name."""
+def _descriptions(rows: Collection[Touchpoint], listed: frozenset[uuid.UUID] | None) -> Mapping[uuid.UUID, list[str]]:
+    """Who took part: contacts and colleagues, by name. Nobody of a firm that may not be written, nor whom the whole
+    firm keeps out."""
+    kept_out = blocking.kept_out({person.pk for row in rows for person in row.people.all()})
     said = {}
     for row in rows:
-        guests = ", ".join(sorted(str(person) for person in row.people.all()))
+        known = [person for person in row.people.all() if listed is None or person.organization_id in listed]
+        guests = ", ".join(sorted(str(person) for person in known if person.pk not in kept_out))
         colleagues = ", ".join(sorted(str(user) for user in row.users.all()))
         lines = [f"With {guests}"] if guests else []
         if colleagues:

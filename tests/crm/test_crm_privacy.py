@@ -1,0 +1,61 @@
+"""What must not reach a CRM, whatever is linked, mapped and allowed."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from crm import drift, rows
+from crm.mapping import Row
+from crm.models import Policy
+from relationships.models import BlockRule, Person, Touchpoint
+from tests.crm.out_scene import ROWS, Out, publish
+
+pytestmark = pytest.mark.django_db
+TOLD = (
+    *ROWS,
+    Row("meeting.location", "Event", "Location", "to_crm"),
+    Row("meeting.description", "Event", "Description", "to_crm"),
+    Row("email.description", "Task", "Description", "to_crm"),
+)
+
+
+def meeting(out: Out, *people: Person, kind: str = "meeting", **columns: Any) -> Touchpoint:
+    key = f"{kind} {Touchpoint.objects.count()}"
+    made = Touchpoint.objects.create(
+        company=out.company, kind=kind, unique_key=key, occurred_at=timezone.now(), **columns
+    )
+    made.people.set(people)
+    return made
+
+
+def linked(out: Out, name: str, **columns: Any) -> Person:
+    person = out.person(name, f"{name.lower()}@{name.lower()}.example", **columns)
+    out.link("person", person, out.crm.create("Contact", LastName=name, Email=f"{name.lower()}@{name.lower()}.example"))
+    return person
+
+
+def test_nobody_of_a_firm_that_is_not_listed_is_named(out: Out) -> None:
+    publish(out.integration, TOLD)
+    rules = Policy.objects.create(company=out.company, integration=out.integration, writes="listed")
+    alder, birch = out.linked_firm("Alder")[0], out.linked_firm("Birch")[0]
+    rules.organizations.add(alder)
+    lena, ulf, nora = linked(out, "Lena", firm=alder), linked(out, "Ulf", firm=birch), linked(out, "Nora")
+    for kind in ("meeting", "email"):
+        meeting(out, lena, ulf, nora, kind=kind, title="Terms")
+    out.push()
+    told = {write.object: write.values["Description"] for write in out.crm.writes if write.object in {"Event", "Task"}}
+    assert told == {"Event": "With Lena", "Task": "With Lena"}
+    differences = drift.report(out.integration).differences
+    assert [one for one in differences if one["crm_field"] == "Description"] == []
+
+
+def test_whom_the_firm_keeps_out_is_not_named(out: Out) -> None:
+    publish(out.integration, TOLD)
+    lena, harry = linked(out, "Lena"), out.person("Harry", "harry@hidden.example")
+    BlockRule.objects.create(company=out.company, kind="domain", value="hidden.example", strength="hide")
+    both = meeting(out, lena, harry, title="Dinner")
+    out.push()
+    assert [write.values["Description"] for write in out.crm.writes if write.object == "Event"] == ["With Lena"]
+    BlockRule.objects.all().delete()
+    assert rows.values("meeting", [both.pk])[both.pk]["meeting.description"] == "With Harry, Lena"
