@@ -170,7 +170,8 @@ def _close(
     reasons = {bad.external_id: bad.reason for bad in unreadable}
     reasons |= {name: " ".join(dict.fromkeys(one.words for one in some)) for name, some in page.problems.items()}
     _set_aside(intake, page, reasons)
-    if held.run.kind == SyncRun.Kind.CHANGES:
+    # Where nothing was ever pushed nobody has switched that on, and there is nothing to miss.
+    if held.run.kind == SyncRun.Kind.CHANGES and held.state.last_push_at is not None:
         held.unannounced += page.unannounced
     counts = {
         "found": read + len(unreadable),

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from integrations import administrators, owners, providers
+from integrations import administrators, channels, owners, providers
 from integrations.administrators import Asked
 from integrations.contract import Provider, Scope, Service
 from integrations.email import plans
@@ -261,14 +261,14 @@ def _lines(integration_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Line]]:
         .order_by("created_at")
         .select_related("integration")
     )
-    channels = {row.sync_state_id: row for row in sorted(found, key=lambda row: row.state == Channel.State.LIVE)}
+    channel_of = {row.sync_state_id: row for row in sorted(found, key=lambda row: row.state == Channel.State.LIVE)}
     lines: dict[uuid.UUID, list[Line]] = defaultdict(list)
     for state in states:
         lines[state.integration_id].append(
             Line(
                 state=state,
                 run=runs.get(state.pk),
-                push=push_words(state, channels.get(state.pk)),
+                push=push_words(state, channel_of.get(state.pk)),
                 counts=counts.get(state.pk, Counter()),
                 set_aside=aside.get(state.pk, 0),
                 plan=planned.get(state.pk),
@@ -288,10 +288,8 @@ def push_words(state: SyncState, channel: Channel | None) -> Push:
         return Push("warn", f"Instant updates lapsed and are being renewed. Changes are read {every}.")
     if channel.error:
         return Push("warn", f"Instant updates could not be renewed: {channel.error} Changes are read {every}.")
-    is_company_wide = providers.service(channel.provider, channel.integration.integration_type).is_company_wide
-    if is_company_wide and state.last_push_at is None:
-        # Somebody has to switch them on at the provider, which does not tell us.
-        return Push("off", f"Changes are read {every}. No instant update has arrived yet.")
+    if state.last_push_at is None and channels.is_opened_here(channel.integration):
+        return Push("off", f"Changes are checked {every}.")
     if state.missed_pushes:
         return Push("warn", f"The last changes came without an announcement; the check {every} found them.")
     return Push("ok", f"Changes arrive at once, and are checked {every}.")

@@ -57,7 +57,8 @@ def open_channel(state_id: uuid.UUID, replaces: Channel | None = None) -> Channe
         _fail(channel, opened)
     else:
         _go_live(channel, opened)
-        if is_late or (replaces is None and _is_single(state.integration)):
+        is_begun = state.dirty_mark > 0
+        if is_late or (is_begun and replaces is None and _is_single(state.integration)):
             # What changed since the last sync, and before this moment, was announced by nobody.
             sync_states.poke([state.pk], trigger=SyncRun.Trigger.POLL)
     channel.refresh_from_db()
@@ -91,7 +92,7 @@ def _begin(state: SyncState, replaces: Channel | None) -> Channel | None:
         provider=state.integration.provider,
         channel_id=channel_id,
         token_key_id=channel_tokens.key_id(secret),
-        resource_id=state.integration.account_address.lower() if is_single else "",
+        resource_id=_first_name(state) if is_single else "",
         replaces=replaces,
     )
     row.channel_token = seal(row, secret)
@@ -101,6 +102,21 @@ def _begin(state: SyncState, replaces: Channel | None) -> Channel | None:
     except IntegrityError:
         return None
     return row
+
+
+def _first_name(state: SyncState) -> str:
+    """What pushes of a single watch call the resource until the provider says otherwise."""
+    if is_opened_here(state.integration):
+        return state.external_id
+    return state.integration.account_address.lower()
+
+
+def is_opened_here(integration: Integration) -> bool:
+    """Whether a channel is a row of ours alone: somebody has to switch pushes on at the provider, who does not tell us.
+
+    So it is with what is linked for a whole company.
+    """
+    return providers.service(integration.provider, integration.integration_type).is_company_wide
 
 
 def _is_single(integration: Integration) -> bool:

@@ -81,8 +81,17 @@ def list_resources(integration_id: str) -> None:
 
 
 def _begin_reading(state_ids: Sequence[uuid.UUID]) -> None:
+    """Read these for the first time, and ask for their pushes.
+
+    Where a channel is a row of ours alone it is there before the first reading begins: what is pushed meanwhile is not
+    lost, however long that takes and however busy the workers are.
+    """
+    states = SyncState.unscoped.filter(pk__in=state_ids).select_related("integration")
+    at_once = {state.pk for state in states if channels.is_opened_here(state.integration)}
+    for state_id in at_once:
+        channels.ensure(state_id)
     sync_states.poke(state_ids, trigger=SyncRun.Trigger.LINK)
-    for state_id in state_ids:
+    for state_id in set(state_ids) - at_once:
         async_task("integrations.jobs.open_channel", str(state_id))
 
 

@@ -114,7 +114,8 @@ class PushAdapter(Protocol):
     """Opens and stops push channels of one kind of resource. Touches no ORM.
 
     ``is_single_watch``: the provider keeps one watch per account, whoever asked for it. Asking again renews it, and
-    stopping ends it for all. Until its answer says otherwise, ``resource_id`` is the account's address in lower case.
+    stopping ends it for all. Until its answer says otherwise, ``resource_id`` is the account's address in lower case,
+    for a whole company's service the id of the org or portal.
     """
 
     is_single_watch: bool

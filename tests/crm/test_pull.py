@@ -1,8 +1,13 @@
 """What comes from the CRM: linked to what is known, made where it is not, and followed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
 
 from crm.contract import Related
+from integrations import runs
+from integrations.models import SyncState
 from relationships.models import Organization, Person
 from tests.crm.in_scene import In
 
@@ -60,3 +65,19 @@ def test_an_older_copy_never_overwrites_what_is_newer(coming: In) -> None:
     run = coming.pull()
     assert Person.objects.get().title == "CIO"
     assert run.skipped == {"stale": 1}
+
+
+def test_nothing_is_missed_where_nothing_was_ever_pushed(coming: In, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MISSED_AFTER", timedelta(days=-36500))
+    account = coming.crm.create("Account", Name="Pension One")
+    coming.pull()
+
+    def unannounced(city: str) -> int:
+        coming.crm.put("Account", account, BillingCity=city)
+        held = coming.held()
+        coming.pull_with(held)
+        return held.unannounced
+
+    assert unannounced("Bern") == 0
+    SyncState.objects.update(last_push_at=timezone.now())
+    assert unannounced("Zug") == 1

@@ -1,15 +1,20 @@
 """A CRM belongs to the company: admins link and end it, members see it, others never learn of it."""
 
+from datetime import timedelta
+
 import pytest
+import requests
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
-from integrations import cards, grants, linking
+from integrations import cards, grants, jobs, linking
+from integrations.contract import OpenedChannel, WatchRequest
 from integrations.errors import NeedsReconnect, Temporary, TokenRefused
 from integrations.models import Channel, Integration, SyncState
 from relationships import tenancy
 from relationships.models import Company, User
-from tests.integrations.crm_links.conftest import ACCOUNTS, HOSTS, Linked, client_of
+from tests.integrations.crm_links.conftest import ACCOUNTS, HOSTS, Linked, Noted, client_of
 from tests.pretend_crm import Crm
 
 SETTINGS = "/settings/integrations/"
@@ -50,6 +55,35 @@ def test_the_page_says_what_was_linked(crm: Crm, alice: User, as_alice: Client) 
     assert "by Alice Ash" in page
     assert "Belongs to your whole company" in page
     assert "Sandbox</span>" not in page
+
+
+def test_pushes_find_its_channel_before_it_is_first_read(
+    crm: Crm, link: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, reading = [], []
+
+    def watch(self: Noted, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:
+        opening.append((Channel.unscoped.get().resource_id, wanted.external_id))
+        return OpenedChannel(wanted.external_id, "", timezone.now() + timedelta(days=1))
+
+    monkeypatch.setattr(Noted, "watch", watch)
+    monkeypatch.setitem(jobs.SYNCS, "crm", lambda pk: reading.append(Channel.unscoped.get(sync_state=pk).state))
+    integration = link()
+
+    assert opening == [(integration.external_account_id, integration.external_account_id)]
+    assert reading == ["live"]
+    assert SyncState.unscoped.get().trigger == "link"
+
+
+def test_where_nobody_set_pushes_up_the_card_claims_nothing_of_them(crm: Crm, link: Linked, as_alice: Client) -> None:
+    link()
+    page = as_alice.get(SETTINGS).content.decode()
+
+    assert ">Changes are checked every 15 minutes.<" in page
+    # HubSpot's are set up once for all, by whoever runs this installation.
+    assert ("How to get instant updates" in page) == (crm.slug == "salesforce")
+    SyncState.unscoped.update(last_push_at=timezone.now())
+    assert ">Changes arrive at once, and are checked every 15 minutes.<" in as_alice.get(SETTINGS).content.decode()
 
 
 def test_a_member_sees_the_card_and_decides_nothing(crm: Crm, link: Linked, as_bob: Client) -> None:
