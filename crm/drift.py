@@ -1,7 +1,8 @@
 """Compares both sides as they are, by night: what a sync should have made equal and did not, and the way to mend it.
 
 Of firms and people all records are read, up to a limit; of what we write there the newest that are linked. A row that
-is about to be synced, or whose link shows an error, is no drift: that is known already.
+is about to be synced, or whose link shows an error, is no drift: that is known already. Where nothing is written to the
+CRM, a row is about nothing, and only what should have come from there is told.
 """
 
 import uuid
@@ -15,7 +16,7 @@ from django.utils import timezone
 from crm import conflicts, connection, mapping, policy, rows, three_way
 from crm.contract import CrmAdapter, Link, Record, Wanted
 from crm.mapping import Context, Line
-from crm.models import KINDS, DriftReport, RecordLink
+from crm.models import KINDS, DriftReport, Policy, RecordLink
 from integrations import grants, poked_items, sync_states
 from integrations.errors import IntegrationError, TokenRefused, Wait
 from integrations.models import Integration, SyncRun, SyncState
@@ -96,14 +97,16 @@ def _compared(integration: Integration) -> Iterator[Comparison]:
 
 def _compared_with(integration: Integration, access: grants.Access) -> Iterator[Comparison]:
     published = mapping.published(integration)
-    adapter, listed = connection.adapter(integration), policy.named(policy.of(integration))
+    adapter, rules = connection.adapter(integration), policy.of(integration)
+    listed, may_write = policy.named(rules), rules.writes != Policy.Writes.NONE
     with connection.open(integration, access) as link:
         for kind in KINDS:
             object = adapter.objects.get(kind)
             lines = [line for line in published.lines(kind) if line.crm_object == object and not line.ours.is_volatile]
             if not lines:
                 continue
-            room = _Room(integration, adapter, link, kind, lines, mapping.context(integration.company), listed)
+            context, is_written = mapping.context(integration.company), any(line.is_out for line in lines) and may_write
+            room = _Room(integration, adapter, link, kind, lines, context, listed, is_written)
             yield _listed_or_linked(room) if kind in LISTED_KINDS else _linked(room)
 
 
@@ -118,6 +121,7 @@ class _Room:
     lines: Sequence[Line]
     context: Context
     listed: frozenset[uuid.UUID] | None
+    is_written: bool
 
     @property
     def object(self) -> str:
@@ -157,7 +161,7 @@ def _listed(room: _Room) -> Comparison:
     if page_name:
         return comparison
     comparison.counts["theirs"] = len(seen)
-    missing = room.links.filter(is_due=False, error_cause="")
+    missing = room.links.filter(error_cause="", **({"is_due": False} if room.is_written else {}))
     for link_id, external_id in missing.values_list("pk", "external_id").iterator():
         if external_id not in seen:
             _tell(room, comparison, link_id, external_id, why="The record is not in the CRM any more.")
@@ -192,7 +196,8 @@ def _compare(room: _Room, comparison: Comparison, records: Sequence[Record]) -> 
         link = known.get(record.external_id)
         if link is None or link.row_id not in ours:
             continue
-        if link.is_due or link.error_cause or link.looked_at is None or stamps[link.row_id] > link.looked_at:
+        is_new = link.is_due or link.looked_at is None or stamps[link.row_id] > link.looked_at
+        if link.error_cause or (is_new and room.is_written):
             comparison.add("waiting")
             continue
         comparison.add("compared")
@@ -206,7 +211,7 @@ def _compare_field(
     ours, theirs = conflicts.held(line, value, room.context), line.normal(record.values.get(line.crm_field))
     halves = three_way.halves(link.shadow, line.crm_field)
     decision = three_way.decide(line, ours, theirs, *halves, None, record.modified_at)
-    if decision.action in {"take_theirs", "take_ours"}:
+    if decision.action == "take_theirs" or (decision.action == "take_ours" and room.is_written):
         winner = "theirs" if decision.action == "take_theirs" else "ours"
         why = decision.why or ("It changed in the CRM." if winner == "theirs" else "It changed here.")
         _tell(room, comparison, link.pk, record.external_id, why, line, ours, theirs, winner)

@@ -80,6 +80,9 @@ def _compare(page: Page, items: Sequence[Compared]) -> None:
     ours = rows.values(page.kind, ids)
     kept = _without_gone(page, items, ours)
     for item in kept:
+        if item.link.looked_at and stamps[item.row_id] > item.link.looked_at:
+            # What changed here beside the fields, such as a person's firm, is still to go out.
+            item.link.is_due = True
         comparing.compare(page, item, ours[item.row_id], stamps[item.row_id])
     problems = rows.apply(page.kind, {item.row_id: item.changes for item in kept if item.changes})
     after = rows.values(page.kind, [item.row_id for item in kept if item.changes])

@@ -197,7 +197,10 @@ def _write(
 
 
 def _connect(events: Mapping[uuid.UUID, Event], new: Collection[uuid.UUID]) -> None:
-    """Make the people, organizations and users of these touchpoints exactly those of their events."""
+    """Make the people, organizations and users of these touchpoints exactly those of their events.
+
+    One that is known and gains or loses somebody is news, which its CRM is told.
+    """
     links: dict[type[models.Model], tuple[str, set[Pair]]] = {
         Touchpoint.people.through: ("person", _pairs((pk, event.people) for pk, event in events.items())),
         Touchpoint.organizations.through: (
@@ -207,13 +210,17 @@ def _connect(events: Mapping[uuid.UUID, Event], new: Collection[uuid.UUID]) -> N
         Touchpoint.users.through: ("user", _pairs((pk, event.users) for pk, event in events.items())),
     }
     stored = _stored_links({through: name for through, (name, _) in links.items()}, events.keys() - set(new))
+    changed: set[uuid.UUID] = set()
     for through, (name, wanted) in links.items():
         present = stored[name]
+        changed |= {touchpoint for touchpoint, _ in wanted ^ present.keys()} - set(new)
         gone = [pk for pair, pk in present.items() if pair not in wanted]
         if gone:
             through._default_manager.filter(pk__among=gone).delete()
         rows = [{"touchpoint": touchpoint, name: other} for touchpoint, other in sorted(wanted - present.keys())]
         bulk.upsert(through, rows, unique=["touchpoint", name])
+    if changed:
+        Touchpoint.objects.filter(pk__among=changed).update(updated_at=timezone.now())
 
 
 def _pairs(sets: Iterable[tuple[uuid.UUID, frozenset[uuid.UUID]]]) -> set[Pair]:

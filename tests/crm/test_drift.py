@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 
 from crm import drift, jobs
 from crm.contract import RecordError
-from crm.models import DriftReport, RecordLink
+from crm.models import DriftReport, Policy, RecordLink
 from integrations.errors import Temporary, Wait
 from integrations.models import PokedItem, SyncState
 from relationships.models import Match, Organization, User
@@ -74,6 +74,21 @@ def test_what_is_known_already_is_no_drift(out: Out) -> None:
     out.crm.put("Account", external_id, BillingCity="Bern")
     report = drift.report(out.integration)
     assert (report.counts["organization"]["waiting"], report.differences) == (1, [])
+
+
+def test_where_nothing_is_written_nothing_waits(out: Out) -> None:
+    """All is due once a mapping was published, and nobody writes it."""
+    external_id = out.crm.create("Account", Name="Pension One", BillingCity="Bern")
+    run(out)
+    Policy.objects.update_or_create(integration=out.integration, company=out.company, defaults={"writes": "none"})
+    out.score(Organization.objects.get(), 70)
+    RecordLink.objects.update(is_due=True)
+    run(out)
+    out.crm.rows["Account", external_id].values["BillingCity"] = "Zug"
+    report = drift.report(out.integration)
+    counts = report.counts["organization"]
+    assert (counts["waiting"], counts["compared"], counts["different"]) == (0, 1, 1)
+    assert [(one["crm_field"], one["winner"]) for one in report.differences] == [("BillingCity", "theirs")]
 
 
 def test_a_record_that_vanished_is_told(out: Out) -> None:

@@ -194,6 +194,29 @@ def test_our_change_goes_out_and_only_that(firm: Firm) -> None:
     assert list(Write.objects.filter(external_id=contact).latest("planned_at").values) == [world.fields["title"]]
 
 
+def test_a_person_who_moves_here_moves_there_whatever_else_changes(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    other = world.create("organization", name="Beta Pension")
+    contact = world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example", title="CIO")
+    firm.sync()
+    firm.later()
+    lena = Person.objects.get()
+    lena.organization = Organization.objects.get(name="Beta Pension")
+    lena.save()
+    world.update("person", contact, title="Partner")
+    firm.later(5)
+    firm.sync()
+    lena.refresh_from_db()
+    record = world.adapter.read(world.link, world.wanted("person", "title"), [contact]).records[0]
+    assert (str(lena.organization), lena.title) == ("Beta Pension", "Partner")
+    assert ("organization", other) in {(one.kind, one.external_id) for one in record.related}
+    before = firm.writes()
+    firm.later()
+    firm.sync()
+    assert (str(Person.objects.get().organization), firm.writes()) == ("Beta Pension", before)
+
+
 def test_what_happened_goes_out_with_the_right_people(firm: Firm) -> None:
     world = firm.world
     account = world.create("organization", name="Alpha Pension")

@@ -78,6 +78,16 @@ def test_what_did_not_change_is_not_written(in_acme: Company, crowd: list[Person
     assert all(query["sql"].lstrip("(").startswith("SELECT") for query in queries)
 
 
+def test_somebody_more_is_news_of_a_meeting(in_acme: Company, crowd: list[Person]) -> None:
+    touchpoints.record_meetings([meeting("a", people=frozenset({crowd[0].pk})), meeting("b")])
+    past = START - timedelta(days=1)
+    Touchpoint.objects.update(updated_at=past)
+    touchpoints.record_meetings([meeting("a", people=frozenset({crowd[0].pk, crowd[1].pk})), meeting("b")])
+    stamps = dict(Touchpoint.objects.values_list("unique_key", "updated_at"))
+    assert stamps["a"] > past
+    assert stamps["b"] == past
+
+
 def test_the_same_number_of_queries_for_any_number_of_meetings(in_acme: Company, crowd: list[Person]) -> None:
     def count(size: int, step: int) -> int:
         everybody = frozenset(person.pk for person in crowd[step : step + 3])
@@ -87,7 +97,7 @@ def test_the_same_number_of_queries_for_any_number_of_meetings(in_acme: Company,
         return len(queries)
 
     assert count(2, 0) == count(300, 0) == 3
-    assert count(2, 1) == count(300, 1) == 5
+    assert count(2, 1) == count(300, 1) == 6
 
 
 def test_recording_nothing_asks_nothing(in_acme: Company) -> None:
