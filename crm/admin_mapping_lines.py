@@ -163,6 +163,9 @@ def _told(desk: Desk, row: Row, data: Mapping[str, str]) -> dict[str, Any]:
     transform = TRANSFORMS[row.transform.get("name", "")]
     options = row.transform.get("options") or {}
     found = checks.of_row(0, row, desk.crm)
+    if not row.crm_field and desk.position(row.lpxgp_field) is None:
+        # Nobody saved it like that: it is being filled in.
+        found = [each for each in found if each.field != "crm_field"]
     if row.crm_field and any(
         (other.crm_object, other.crm_field) == (row.crm_object, row.crm_field)
         and other.lpxgp_field != row.lpxgp_field

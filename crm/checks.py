@@ -61,6 +61,7 @@ BRIDGES: Mapping[tuple[FieldType, FieldType], str] = {
 }
 """The transform that helps where our type (first) does not fit theirs."""
 
+MOST_NAMED = 5
 USUAL, SMALL, LONGEST = 255, 40, 50_000
 """Characters: names and the like of ours that are stored in up to so many rarely have more than so few; long texts
 rarely more than the last."""
@@ -261,7 +262,8 @@ def _choices(line: Line, theirs: Field) -> Iterator[Said]:
     if _goes_out(line) and theirs.is_restricted and theirs.type in {"choice", "choices"}:
         lacking = sorted(ours - known)
         if lacking:
-            message = f"{theirs.label} takes certain choices only, and “{lacking[0]}” is none of them."
+            are = "is" if len(lacking) == 1 else "are"
+            message = f"{theirs.label} takes certain choices only, and {_named(lacking)} {are} none of them."
             yield "transform", message, "Choose the transform “Table of choices” and fill it in.", True
         elif not ours:
             message = f"{theirs.label} takes certain choices only; any other text of ours is refused."
@@ -285,11 +287,21 @@ def _table(line: Line, theirs: Field, known: set[str]) -> Iterator[Said]:
         yield "transform", message, "Correct the left side of the table.", True
     lacking = sorted(ours - {value for value, _theirs in pairs})
     if _goes_out(line) and lacking and not otherwise:
-        message = f"Our value “{lacking[0]}” stands in no row: records that hold it are refused."
-        yield "transform", message, "Add a row for it, or say what any other value becomes.", False
+        is_one = len(lacking) == 1
+        message = f"Our value {_named(lacking)} stands in no row: records that hold it are refused."
+        if not is_one:
+            message = f"Our values {_named(lacking)} stand in no row: records that hold them are refused."
+        fix = f"Add a row for {'it' if is_one else 'each'}, or say what any other value becomes."
+        yield "transform", message, fix, False
     back = str(line.options.get("otherwise_ours") or "").strip()
     if _goes_in(line) and ours and back and back not in ours:
         yield "transform", f"“{back}” is no value of {line.ours.label}.", f"Choose one of {', '.join(ours)}.", True
+
+
+def _named(values: Sequence[str]) -> str:
+    """The first of these values, each in quotes, and how many more there are."""
+    told = ", ".join(f"“{value}”" for value in values[:MOST_NAMED])
+    return told if len(values) <= MOST_NAMED else f"{told} and {len(values) - MOST_NAMED} more"
 
 
 def _length(line: Line, theirs: Field) -> Iterator[Said]:

@@ -98,7 +98,8 @@ WARNINGS = [
     (row("match.summary", "Tiny"), "may be longer than the 10 characters"),
     (row("org.name", "Once"), "never changed after"),
     (row("org.name", "Later"), "cannot be written when a record is created"),
-    (row("org.kind", "Rating", transform=table(["lp", "Hot"])), "stands in no row"),
+    (row("org.kind", "Rating", transform=table(["lp", "Hot"])), "Our values “gp”, “other” stand in no row"),
+    (row("org.kind", "Rating", transform=table(["lp", "Hot"], ["gp", "Hot"])), "Our value “other” stands in no row"),
     (row("org.kind", "Loose", transform=table(["lp", "Warm"], otherwise="Hot")), "no choice “Warm”"),
 ]
 

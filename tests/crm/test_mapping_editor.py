@@ -130,6 +130,17 @@ def test_a_line_is_checked_while_it_is_typed_and_nothing_is_saved(as_staff: Clie
     assert scene.draft.rows == before
 
 
+def test_a_new_line_is_blamed_for_having_no_field_once_it_was_saved_so(as_staff: Client, scene: Scene) -> None:
+    line, blame = scene.address("line/org.kind/"), "No field of the CRM is chosen"
+    opened = as_staff.get(line).content.decode()
+    assert "Kind of firm" in opened
+    assert blame not in opened
+    data = {**LINE, "crm_field": "", "options-for": ""}
+    assert blame not in as_staff.post(f"{line}check/", {**data, "seen": "x"}).content.decode()
+    assert blame in post(as_staff, scene, "line/org.kind/", **data).content.decode()
+    assert blame in as_staff.get(line).content.decode()
+
+
 def test_a_line_that_only_comes_in_tries_a_value_of_the_crm(as_staff: Client, scene: Scene) -> None:
     data = {**LINE, "crm_field": "Website", "sync_direction": "from_crm", "transform": "domain", "options-for": ""}
     check = scene.address("line/org.domain/check/")
