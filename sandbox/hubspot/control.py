@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from typing import Any
+from zoneinfo import available_timezones
 
 from werkzeug.wrappers import Request
 
@@ -33,6 +34,8 @@ def add_portal(world: World, request: Request) -> Any:
     known = hubspot.portals.get(int(body.get("id") or 0))
     before = asdict(known.facts) if known else {"name": "Portal", "domain": "portal.example"}
     given = {name: body[name] for name in ("name", "domain", "time_zone", "hosting") if body.get(name)}
+    if given.get("time_zone", "UTC") not in available_timezones():
+        raise ControlError(f"there is no time zone {given['time_zone']}")
     portal = hubspot.add_portal(int(body.get("id") or 0), Facts(**(before | given)))
     for one in body.get("owners") or ([] if portal.owners else [{"email": f"admin@{portal.facts.domain}"}]):
         add_owner(hubspot, portal, one)

@@ -8,6 +8,7 @@ from sandbox.control import ControlError, body_of, required
 from sandbox.providers import Control
 from sandbox.salesforce import ids, seeding
 from sandbox.salesforce.access import ANYBODY
+from sandbox.salesforce.errors import ApiError
 from sandbox.salesforce.notices import CallOut, Outbound
 from sandbox.salesforce.orgs import Change, Org
 from sandbox.salesforce.state import Salesforce, salesforce_of
@@ -30,7 +31,12 @@ def add_org(world: World, request: Request) -> Any:
     before = salesforce.orgs.get(host)
     name = body.get("name") or (before.name if before else host.partition(".")[0].title())
     org = salesforce.add_org(host, name, str(body.get("id") or ""))
-    users = {required(one, "username"): seeding.add_user(org, one["username"], one) for one in body.get("users", [])}
+    try:
+        users = {
+            required(one, "username"): seeding.add_user(org, one["username"], one) for one in body.get("users", [])
+        }
+    except ApiError as error:
+        raise ControlError(f"{error.code}: {error.message}") from error
     salesforce.announce(org, is_silent=True)
     return {"org": org.host, "id": org.id, "instance_url": f"https://{org.host}", "users": users}
 

@@ -167,3 +167,8 @@ def test_a_saved_world_goes_on(tmp_path: Path) -> None:
         assert app.session().refresh_token(app.token_url, refresh_token=token["refresh_token"])["hub_id"] == app.portal
         assert app.put(email="d@x.example") not in (first, second, merged, gone)
         app.scene.http.close()
+
+
+def test_a_portal_in_no_time_zone_is_refused_in_words(scene: Scene) -> None:
+    answer = scene.http.post(f"{scene.url}/control/hubspot/portals", json={"time_zone": "Europe/Atlantis"}, timeout=20)
+    assert (answer.status_code, answer.json()["error"]) == (400, "there is no time zone Europe/Atlantis")

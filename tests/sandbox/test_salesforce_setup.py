@@ -144,3 +144,12 @@ def test_a_key_is_asked_for_by_upserts_only_when_visible(lab: Lab, client: Any) 
         client.Account.upsert(f"{KEY}/a-1", {"Name": "A"})
     lab.add_key("Contact")
     assert client.Contact.upsert(f"{KEY}/c-1", {"LastName": "A"}) == 201
+
+
+def test_a_user_whose_time_zone_salesforce_does_not_know_is_refused_in_words(lab: Lab) -> None:
+    users = [{"username": "zoe@acme.example", "time_zone": "Europe/Atlantis"}]
+    answer = lab.scene.http.post(
+        f"{lab.scene.url}/control/salesforce/orgs", json={"org": "acme", "users": users}, timeout=20
+    )
+    assert answer.status_code == 400
+    assert "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" in answer.json()["error"]
