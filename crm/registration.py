@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+from django.db.models import Exists, OuterRef
+
 from crm import imported, sync
 from crm.errors import CAUSES
 from crm.intake import SKIPPED
+from crm.models import RecordLink
 from integrations import jobs, kinds
+from relationships import passed_on
 
 KIND = replace(
     kinds.KINDS["crm"],
@@ -21,7 +25,14 @@ KIND = replace(
 )
 
 
+def _told() -> Exists:
+    """The touchpoints that a CRM has a record of."""
+    links = RecordLink.objects.filter(kind__in=["meeting", "email"], row_id=OuterRef("pk"), deleted_at=None)
+    return Exists(links.exclude(external_id=""))
+
+
 def register() -> None:
     """Called once, when all apps are there."""
+    passed_on.TELLERS.append(_told)
     kinds.KINDS["crm"] = KIND
     jobs.SYNCS["crm"] = sync.run

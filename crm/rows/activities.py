@@ -1,7 +1,7 @@
 """What goes out of meetings, mail and follow-up tasks: no more than every colleague may see.
 
 Of a private meeting that there was one, and when; of mail the subject where all of its owners share it, and never what
-it says.
+it says. What was forgotten since it was told is taken back: that there was something, and when.
 """
 
 import uuid
@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from crm.rows.words import Values
-from relationships import blocking, privacy
+from relationships import blocking, passed_on, privacy
 from relationships.models import Note, Person, Task, Touchpoint
 
 Relations = dict[uuid.UUID, tuple[tuple[str, uuid.UUID], ...]]
@@ -34,8 +34,9 @@ def meetings(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None
 
 def _meeting(row: Touchpoint, description: str) -> Values:
     title = _title(row)
+    is_cancelled = row.cancelled_at is not None and not passed_on.is_emptied(row)
     return {
-        "meeting.title": f"{CANCELLED}{title}" if row.cancelled_at else title,
+        "meeting.title": f"{CANCELLED}{title}" if is_cancelled else title,
         "meeting.starts_at": row.occurred_at,
         "meeting.ends_at": row.ended_at or row.occurred_at,
         "meeting.filed_at": row.occurred_at,
@@ -122,7 +123,7 @@ def _touchpoints(row_ids: Collection[uuid.UUID], kind: str) -> Any:
 def _title(row: Touchpoint) -> str:
     """Readable for everybody in the firm, and so for everybody in its CRM."""
     kind = Touchpoint.Kind(row.kind)
-    if row.is_out_of_sight or row.is_private:
+    if row.is_out_of_sight or row.is_private or passed_on.is_emptied(row):
         return PRIVATE[kind]
     return row.title or privacy.UNTITLED[kind]
 
@@ -131,8 +132,11 @@ def _descriptions(rows: Collection[Touchpoint], listed: frozenset[uuid.UUID] | N
     """Who took part: contacts and colleagues, by name. Nobody of a firm that may not be written, nor whom the whole
     firm keeps out."""
     kept_out = blocking.kept_out({person.pk for row in rows for person in row.people.all()})
-    said = {}
+    said: dict[uuid.UUID, list[str]] = {}
     for row in rows:
+        if passed_on.is_emptied(row):
+            said[row.pk] = []
+            continue
         known = [person for person in row.people.all() if listed is None or person.organization_id in listed]
         guests = ", ".join(sorted(str(person) for person in known if person.pk not in kept_out))
         colleagues = ", ".join(sorted(str(user) for user in row.users.all()))

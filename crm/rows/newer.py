@@ -12,7 +12,7 @@ from django.utils import timezone
 from crm import policy
 from crm.models import Policy, RecordLink
 from integrations.models import Integration
-from relationships import blocking
+from relationships import blocking, passed_on
 from relationships.models import Match, Note, Organization, Person, PersonAddress, Task, Touchpoint
 
 Firms = QuerySet[Organization] | None
@@ -84,8 +84,8 @@ def _touchpoints(kind: str) -> Callable[[Integration, Policy, Firms], QuerySet[A
             may_begin=Q(cancelled_at=None) & _is_known(integration, OuterRef("pk")),
         )
         if kind == Touchpoint.Kind.EMAIL:
-            found = found.filter(cancelled_at=None)
-        return found if firms is None else found.filter(_is_of(firms, OuterRef("pk")))
+            found = found.filter(Q(cancelled_at=None) | passed_on.EMPTIED)
+        return found if firms is None else found.filter(_is_of(firms, OuterRef("pk")) | passed_on.EMPTIED)
 
     return rows
 

@@ -17,7 +17,7 @@ from integrations import outsiders
 from integrations.calendar import twins, uids
 from integrations.calendar.models import CalendarEvent, EventGuest
 from integrations.contract import EventCopy
-from relationships import matching, touchpoints
+from relationships import matching, passed_on, touchpoints
 from relationships.models import BlockRule, Brief, Company, Touchpoint
 
 Verdict = CalendarEvent.Verdict
@@ -116,12 +116,13 @@ def _guests(company_id: uuid.UUID, keys: Collection[str]) -> Iterable[Any]:
 def forget(keys: Collection[str]) -> None:
     """Take out of the touchpoints what nobody may say of these meetings any more, once ``record`` has hidden them.
 
-    One with notes or tasks keeps its row and its time for these: they are the company's.
+    One with notes or tasks keeps its row and its time for these: they are the company's. So does one that was told
+    elsewhere, until that is taken back.
     """
     if not keys:
         return
     hidden = Touchpoint.objects.filter(unique_key__among=keys, cancelled_at__isnull=False)
-    hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
+    hidden.filter(notes__isnull=True, tasks__isnull=True).exclude(passed_on.is_passed_on()).delete()
     Touchpoint.people.through.objects.filter(touchpoint__in=hidden).delete()
     Touchpoint.organizations.through.objects.filter(touchpoint__in=hidden).delete()
     Brief.objects.filter(touchpoint__in=hidden).delete()

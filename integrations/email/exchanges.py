@@ -16,7 +16,7 @@ from integrations import outsiders
 from integrations.contract import Party
 from integrations.email.models import EmailMessage, EmailParty, EmailThread
 from integrations.models import Integration
-from relationships import follow_ups, matching, touchpoints
+from relationships import follow_ups, matching, passed_on, touchpoints
 from relationships.models import BlockRule, Company, Touchpoint
 
 Verdict = EmailMessage.Verdict
@@ -162,10 +162,13 @@ def _mail(
     )
 
 
-def delete(messages: QuerySet[EmailMessage], company_id: uuid.UUID, rules: outsiders.Rules) -> int:
+def delete(
+    messages: QuerySet[EmailMessage], company_id: uuid.UUID, rules: outsiders.Rules, keeps_passed_on: bool = False
+) -> int:
     """Delete these copies, and put right what followed from them; returns how many there were. One transaction's part.
 
-    A touchpoint with notes or tasks stays, hidden: these are the company's.
+    A touchpoint with notes or tasks stays, hidden: these are the company's; with ``keeps_passed_on`` also one that was
+    told elsewhere.
     """
     rows = list(messages.values_list("pk", "unique_key", "thread_id"))
     if not rows:
@@ -175,7 +178,8 @@ def delete(messages: QuerySet[EmailMessage], company_id: uuid.UUID, rules: outsi
     keys = {key for _, key, _ in rows}
     record(company_id, keys, rules)
     hidden = Touchpoint.objects.filter(unique_key__among=keys, kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
-    hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
+    unneeded = hidden.filter(notes__isnull=True, tasks__isnull=True)
+    (unneeded.exclude(passed_on.is_passed_on()) if keeps_passed_on else unneeded).delete()
     return len(rows)
 
 

@@ -121,12 +121,15 @@ def _review(company_id: uuid.UUID, message_ids: Sequence[uuid.UUID]) -> None:
 
 
 def _take_out(messages: Sequence[EmailMessage], company_id: uuid.UUID, rules: outsiders.Rules) -> None:
-    """Delete these. Where notes keep a mail's touchpoint, it says no more what the mail was about, nor with whom."""
+    """Delete these. Where notes keep a mail's touchpoint, or what was told of it elsewhere and is to be taken back, it
+    says no more what the mail was about, nor with whom."""
     if not messages:
         return
-    exchanges.delete(EmailMessage.objects.filter(pk__among=[one.pk for one in messages]), company_id, rules)
+    copies = EmailMessage.objects.filter(pk__among=[one.pk for one in messages])
+    exchanges.delete(copies, company_id, rules, keeps_passed_on=True)
     hidden = Touchpoint.objects.filter(cancelled_at__isnull=False, kind=Touchpoint.Kind.EMAIL)
-    hidden.filter(unique_key__among={one.unique_key for one in messages}).update(title="", guests=[])
+    hidden = hidden.filter(unique_key__among={one.unique_key for one in messages})
+    hidden.update(title="", guests=[], updated_at=timezone.now())
 
 
 def _emails(message_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from crm import drift, rows
 from crm.mapping import Row
 from crm.models import Policy
+from integrations.calendar import meetings
 from relationships.models import BlockRule, Person, Touchpoint
 from tests.crm.out_scene import ROWS, Out, publish
 
@@ -59,3 +60,39 @@ def test_whom_the_firm_keeps_out_is_not_named(out: Out) -> None:
     assert [write.values["Description"] for write in out.crm.writes if write.object == "Event"] == ["With Lena"]
     BlockRule.objects.all().delete()
     assert rows.values("meeting", [both.pk])[both.pk]["meeting.description"] == "With Harry, Lena"
+
+
+@pytest.mark.parametrize("writes", ["all", "listed"])
+def test_a_meeting_that_becomes_private_is_taken_back_there(out: Out, writes: str) -> None:
+    publish(out.integration, TOLD)
+    rules = Policy.objects.create(company=out.company, integration=out.integration, writes=writes)
+    alder = out.linked_firm("Alder")[0]
+    rules.organizations.add(alder)
+    lena = linked(out, "Lena", firm=alder)
+    guests = [{"email": "lena@lena.example", "name": "Lena", "response": ""}]
+    told, untold = (meeting(out, lena, title=name, location="Clinic", guests=guests) for name in ("Falcon", "Later"))
+    Touchpoint.objects.filter(pk=untold.pk).update(cancelled_at=timezone.now())
+    out.push()
+    [event] = out.crm.living("Event")
+    assert (event.values["Subject"], event.values["Description"]) == ("Falcon", "With Lena")
+
+    Touchpoint.objects.update(cancelled_at=timezone.now())
+    meetings.forget([told.unique_key, untold.unique_key])
+    assert list(Touchpoint.objects.values_list("pk", "title", "location")) == [(told.pk, "", "")]
+    out.push()
+    [event] = out.crm.living("Event")
+    assert (event.values["Subject"], event.values["Location"], event.values["Description"]) == ("Meeting", None, None)
+
+
+def test_mail_with_whom_a_rule_keeps_out_later_is_taken_back_there(out: Out) -> None:
+    publish(out.integration, TOLD)
+    mail = meeting(out, linked(out, "Lena"), kind="email", title="Falcon", guests=[{"email": "lena@lena.example"}])
+    out.push()
+    Touchpoint.objects.update(cancelled_at=timezone.now(), updated_at=timezone.now())
+    out.push()
+    [task] = out.crm.living("Task")
+    assert task.values["Subject"] == "Falcon", "mail that was only deleted in its mailbox stays there"
+    Touchpoint.objects.filter(pk=mail.pk).update(title="", guests=[], updated_at=timezone.now())
+    out.push()
+    [task] = out.crm.living("Task")
+    assert (task.values["Subject"], task.values["Description"]) == ("Mail", None)

@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db.models import Q
 
 from integrations import jobs
 from integrations.email import rematch
 from integrations.email import sync as mail_sync
 from integrations.email.models import EmailMessage, MailLook, MailSearch
 from integrations.models import SyncState
+from relationships import passed_on
 from relationships.models import (
     BlockRule,
     Note,
@@ -195,6 +197,26 @@ def test_never_keeps_it_out_and_deletes_the_past(
     assert stored() == {"known", "noted", "later"}
     touchpoint.refresh_from_db()
     assert touchpoint.title == "Subject noted"
+
+
+def test_what_was_told_elsewhere_stays_emptied_until_that_is_taken_back(
+    state: SyncState,
+    box: MemoryMail,
+    alice: User,
+    sync: Sync,
+    noon: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    box.put(mail("told", LP, ALICE))
+    sync(state)
+    told = Touchpoint.objects.get(title="Subject told")
+    monkeypatch.setattr(passed_on, "TELLERS", [lambda: Q(pk=told.pk)])
+    noon.shift(timedelta(minutes=1))
+    BlockRule.objects.create(company=alice.company, user=None, kind="address", value=LP, strength="never")
+    run(state)
+    assert list(Touchpoint.objects.values_list("pk", "title", "guests")) == [(told.pk, "", [])]
+    assert passed_on.is_emptied(Touchpoint.objects.get())
+    assert Touchpoint.objects.filter(passed_on.EMPTIED).exists()
 
 
 def test_hide_keeps_it_without_a_touchpoint(
