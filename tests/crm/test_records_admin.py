@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm import drift, echoes
+from crm.errors import CAUSES
 from crm.models import Budget, Conflict, DriftReport, Policy, RecordLink, Twin, Write
 from integrations.errors import Temporary
 from integrations.models import SetAside, SyncState
-from relationships.models import Match, OrganizationDomain, Person, User
+from relationships.models import Match, Organization, OrganizationDomain, Person, User
 from tests.crm.in_scene import In
 from tests.crm.out_scene import Out
 
@@ -280,6 +281,25 @@ def test_every_linked_crm_has_its_policy_in_the_list(out: Out, as_staff: Client)
     assert "1 CRM policy" in page
     as_staff.get(reverse("admin:crm_policy_changelist"))
     assert Policy.objects.get().writes == Policy.Writes.ALL
+
+
+def test_the_pages_of_firms_and_people_say_which_record_they_are_kept_equal_with(out: Out, as_staff: Client) -> None:
+    firm = Organization.objects.get(pk=fail(out, "Pension One").row_id)
+    link = RecordLink.objects.get()
+    lena = out.person("Lena Alder", "lena@alder.example")
+    page = as_staff.get(reverse("admin:relationships_organization_change", args=[firm.pk])).content.decode()
+    for words in (
+        f'Salesforce record <a href="https://crm.example/Account/{link.external_id}"',
+        "not compared yet",
+        CAUSES["rule"].title,
+        reverse("admin:crm_recordlink_change", args=[link.pk]),
+    ):
+        assert words in page
+    page = as_staff.get(reverse("admin:relationships_person_change", args=[lena.pk])).content.decode()
+    assert "No record of a CRM" in page
+    for name in ("organization", "person"):
+        assert "In step with" not in as_staff.get(reverse(f"admin:relationships_{name}_add")).content.decode()
+        assert as_staff.get(reverse(f"admin:relationships_{name}_changelist")).status_code == 200
 
 
 def addresses(out: Out) -> list[str]:
