@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from crm import merging
+from crm import merging, rows
 from crm.models import RecordLink, Twin
 from integrations.errors import Unusable
 from integrations.models import Integration, PokedItem, SyncState
@@ -75,6 +75,24 @@ def merge(twin: Twin, user: User) -> None:
             reason = "Their rows were merged here; in the CRM they are still two."
             propose(integration, [Proposal(twin.kind, reason, theirs=(kept, other))])
         _decide(twin, Twin.State.MERGED, user)
+        _follow(twin)
+
+
+def _follow(merged: Twin) -> None:
+    """Other proposals that name a row which is gone now name the one it became."""
+    kept = {str(pk) for pk in rows.stamps(merged.kind, [uuid.UUID(pk) for pk in merged.ours])}
+    gone = set(merged.ours) - kept
+    for other in Twin.objects.filter(kind=merged.kind, state=Twin.State.OPEN):
+        if gone.isdisjoint(other.ours):
+            continue
+        other.ours = sorted({*other.ours, *kept} - gone)
+        ours = tuple(uuid.UUID(pk) for pk in other.ours)
+        other.digest = Proposal(other.kind, other.reason, ours, tuple(other.theirs)).digest
+        same = Twin.objects.filter(integration=other.integration_id, digest=other.digest).exclude(pk=other.pk)
+        if (len(ours) < 2 and len(other.theirs) < 2) or same.exists():
+            other.delete()
+        else:
+            other.save(update_fields=["ours", "digest"])
 
 
 def dismiss(twin: Twin, user: User) -> None:

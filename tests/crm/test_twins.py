@@ -92,3 +92,17 @@ def test_a_value_of_theirs_that_gave_way_can_be_taken_after_all(coming: In, alic
     conflicts.restore(Conflict.objects.get(), alice)
     assert coming.row(contact).phone == "+41 44"
     assert RecordLink.objects.get().is_due
+
+
+def test_what_else_was_proposed_of_a_row_follows_it(coming: In, staff: User) -> None:
+    one, two, three = (coming.person(name) for name in ("One", "Two", "Three"))
+    pair = proposed(coming, "person", one.pk, two.pk)
+    twins.propose(coming.integration, [Proposal("person", "These too.", ours=(two.pk, three.pk))])
+    chain = Twin.objects.exclude(pk=pair.pk).get()
+    twins.merge(pair, staff)
+    left = Twin.objects.get(state="open")
+    assert (left, set(left.ours)) == (chain, {str(one.pk), str(three.pk)})
+    twins.propose(coming.integration, [Proposal("person", "Again.", ours=(three.pk, one.pk))])
+    assert Twin.objects.get(state="open") == left, "it is the same pair"
+    twins.merge(left, staff)
+    assert Person.objects.get() == one
