@@ -73,7 +73,7 @@ class WriteAdmin(RecordsAdmin):
 
     @admin.display(description="what came of it")
     def came_of_it(self, write: Write) -> str:
-        return naming.one_line(echoes.outcome(write), SHORT_VALUES)
+        return naming.one_line(echoes.in_short(write), SHORT_VALUES)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

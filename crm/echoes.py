@@ -68,6 +68,15 @@ def outcome(write: Write) -> str:
     return f"Taken at {_clock(write.done_at or write.planned_at)}{_return(write)}"
 
 
+def in_short(write: Write) -> str:
+    """The same in a few words, for lists."""
+    if write.state != Write.State.DONE:
+        return outcome(write)
+    if write.echoed_at is None:
+        return "Taken, not back yet"
+    return f"Taken, back {write.echoes} times" if write.echoes > 1 else "Taken, and back"
+
+
 def _return(write: Write) -> str:
     if write.echoed_at is None:
         return "; it did not come back yet."

@@ -131,10 +131,11 @@ def test_the_ledger_says_what_came_back(out: Out, as_staff: Client) -> None:
     out.push()
     [write] = out.writes()
     page = as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
-    assert "did not come back yet" in page
+    assert "Taken, not back yet" in page
     assert "Pension One" in page
     assert "LPxGP_Match_Score__c = 82, LPxGP_Summary__c = Fits well." in page
-    assert echoes.outcome(write) in page
+    Write.objects.update(echoed_at=timezone.now(), echoes=2)
+    assert "Taken, back 2 times" in as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
     assert f'<a href="https://crm.example/Account/{write.external_id}" rel="noopener noreferrer">Account</a>' in page
 
 
@@ -149,6 +150,7 @@ def test_the_ledger_cuts_long_values_and_the_page_of_a_write_has_them_whole(out:
     page = as_staff.get(reverse("admin:crm_write_change", args=[write.pk])).content.decode()
     assert summary.strip() in page
     assert "<td>81</td>" in page
+    assert echoes.outcome(write) in page
     assert reverse("admin:crm_recordlink_change", args=[write.link_id]) in page
 
 
