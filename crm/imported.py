@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django.db import transaction
 from django.db.models import Count
 
-from crm.models import ObjectFields, RecordLink, Twin
+from crm.models import Budget, DriftReport, ObjectFields, RecordLink, Twin
 from integrations.models import Integration, SyncState
 
 DELETE_BATCH = 500
@@ -39,4 +39,7 @@ def delete_batch(integration: Integration) -> bool:
         if not batch:
             Twin.objects.filter(integration=integration).delete()
             ObjectFields.objects.filter(integration=integration).delete()
+            DriftReport.objects.filter(integration=integration).delete()
+            # What is linked next may be another account, which has an allowance of its own.
+            Budget.objects.filter(integration=integration).delete()
     return bool(batch)

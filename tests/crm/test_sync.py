@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from crm import imported, jobs, push, schema, sync
-from crm.models import Budget, Conflict, RecordLink, Write
+from crm.models import Budget, Conflict, DriftReport, RecordLink, Write
 from integrations import jobs as integration_jobs
 from integrations import kinds
 from integrations.errors import Temporary, Wait
@@ -147,10 +147,17 @@ def test_a_disconnect_can_delete_what_connects_the_two_sides(out: Out) -> None:
     out.linked_firm("Pension One", score=82)
     out.push()
     assert imported.counts([SyncState.objects.get().pk])[SyncState.objects.get().pk]["organizations"] == 1
+    DriftReport.objects.create(company=out.company, integration=out.integration, differences=[{"theirs": "x"}])
+    Budget.objects.update_or_create(
+        integration=out.integration,
+        defaults={"company": out.company, "waits_until": timezone.now() + timedelta(hours=9)},
+    )
     while imported.delete_batch(out.integration):
         pass
     assert not RecordLink.objects.exists()
     assert not Write.objects.exists()
+    assert not DriftReport.objects.exists(), "it holds values of both sides"
+    assert not Budget.objects.exists(), "the next account has an allowance of its own"
     assert Organization.objects.count() == 1
 
 
