@@ -26,8 +26,9 @@ class ImportRefused(ValueError):
     """The file cannot be used: nothing of it was taken. ``reasons`` are for who chose it."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__(" ".join(reasons))
-        self.reasons = list(reasons)
+        # They repeat what the file says, and no page can show half a character.
+        self.reasons = [words.encode("utf-8", "replace").decode() for words in reasons]
+        super().__init__(" ".join(self.reasons))
 
 
 def export_json(provider: str, rows: Sequence[Row], title: str, at: datetime) -> str:

@@ -179,6 +179,9 @@ def test_a_damaged_file_is_refused_or_means_the_same(value: Any, place: str) -> 
         ({"lines": [STANDARD[0].as_json() | {"lpxgp_field": "org.x"}]}, "we have no field “org.x”"),
         ({"lines": [STANDARD[0].as_json() | {"transform": {"name": "magic"}}]}, "no transform “magic”"),
         ({"lines": [STANDARD[0].as_json()] * 2}, "maps org.name more than once"),
+        ({"provider": "\ud800"}, "for another CRM: “\\?”"),
+        ({"lines": [STANDARD[0].as_json() | {"\ud800": 1}]}, "“\\?” is not known"),
+        ({"lines": [STANDARD[0].as_json() | {"transform": {"name": "\ud800"}}]}, "no transform “\\?”"),
     ],
 )
 def test_a_file_says_what_is_wrong_with_it(change: dict[str, Any], words: str) -> None:

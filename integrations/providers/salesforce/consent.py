@@ -201,6 +201,8 @@ def _organization(http: requests.Session, instance_url: str, token: str, org_id:
         raise Temporary("Salesforce did not say which organization this is.") from error
     if found != org_id:
         raise Permanent("Salesforce named one organization, and another one answered.")
+    # Its administrator wrote it, and it is stored: no NUL, no half of a character.
+    name = name.replace("\0", "").encode("utf-8", "replace").decode()
     host = instance_url.removeprefix("https://")
     known = {"account_name": name, "is_sandbox": "1" if is_sandbox else ""}
     return Account(id=org_id, address=f"{name} ({host})"), known

@@ -115,6 +115,14 @@ def test_a_sandbox_is_known_as_one() -> None:
     assert granted.details["is_sandbox"] == "1"
 
 
+def test_an_organizations_odd_name_is_one_that_can_be_stored() -> None:
+    row = {"Id": ORG, "Name": "Example\0 \ud83d", "IsSandbox": False}
+    granted, account, _ = exchanged((200, signed()), (200, {"records": [row]}))
+
+    assert granted.details["account_name"] == "Example ?"
+    assert account.address.startswith("Example ? (")
+
+
 def test_full_access_holds_the_lesser_permissions() -> None:
     granted, _, _ = exchanged((200, signed(scope="full offline_access")), (200, ORGANIZATION))
 
