@@ -3,7 +3,7 @@
 https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,10 @@ from crm.hubspot import calls, paths, reading, records, writing
 MOST_READ = 2_000
 """So many records of one kind on what the lost ones belong to are read to find them, the newest first; and found by
 search, for those that belong to nothing or to what has more."""
+
+LOOKS = {"emails": ("hs_timestamp", "hs_email_subject")}
+"""What a mail that was made lately is known by: its text, with our mark, is shown to nobody who did not ask for the
+right to read all mail, and we do not."""
 
 LOOKED_BACK = timedelta(minutes=5)
 """How far two clocks may be apart when a record is looked for that was made at a time of ours."""
@@ -50,13 +54,15 @@ def _by_mark(link: Link, object: str, changes: Sequence[Change]) -> tuple[Writte
     if body is None:
         return ()
     found: dict[str, Written] = {}
-    wanted = {change.key for change in changes}
     held = sorted(_held(link, object, changes), key=int, reverse=True)[:MOST_READ]
     for start in range(0, len(held), writing.BATCH):
-        asked = {"properties": [body], "inputs": [{"id": one} for one in held[start : start + writing.BATCH]]}
+        asked = {
+            "properties": [body, *LOOKS.get(object, ())],
+            "inputs": [{"id": one} for one in held[start : start + writing.BATCH]],
+        }
         answer = calls.post(link, paths.objects(object, "/batch/read"), asked)
-        found |= _marked(object, calls.rows(answer), wanted)
-        if len(found) == len(wanted):
+        found |= _marked(object, calls.rows(answer), changes)
+        if len(found) == len(changes):
             return tuple(found.values())
     return tuple((_by_search(link, object, body, changes) | found).values())
 
@@ -81,18 +87,38 @@ def _by_search(link: Link, object: str, body: str, changes: Sequence[Change]) ->
     asked: dict[str, Any] = {
         "filterGroups": [{"filters": [{"propertyName": "hs_createdate", "operator": "GTE", "value": str(since)}]}],
         "sorts": [{"propertyName": "hs_createdate", "direction": "ASCENDING"}],
-        "properties": [body],
+        "properties": [body, *LOOKS.get(object, ())],
         "limit": reading.SEARCH_LIMIT,
     }
     found: dict[str, Written] = {}
     for start in range(0, MOST_READ, reading.SEARCH_LIMIT):
         answer = calls.post(link, paths.objects(object, "/search"), {**asked, "after": str(start)})
-        found |= _marked(object, calls.rows(answer), {change.key for change in changes})
+        found |= _marked(object, calls.rows(answer), changes)
         if len(found) == len(changes) or not reading.after(answer):
             break
     return found
 
 
-def _marked(object: str, bodies: Sequence[Mapping[str, Any]], wanted: Collection[str]) -> dict[str, Written]:
-    found = [(records.mark_of(object, one), one) for one in bodies]
-    return {key: writing.taken(object, key, one, is_created=True) for key, one in found if key in wanted}
+def _marked(object: str, bodies: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> dict[str, Written]:
+    wanted = {change.key for change in changes}
+    looks = {look: change for change in changes if (look := _look(object, change.values))}
+    found: dict[str, Written] = {}
+    for one in bodies:
+        key, alike = records.mark_of(object, one), looks.get(_look(object, one.get("properties") or {}))
+        if not key and alike and _is_recent(one, alike):
+            key = alike.key
+        if key in wanted:
+            found[key] = writing.taken(object, key, one, is_created=True)
+    return found
+
+
+def _look(object: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """When a mail was sent and its subject; None where one of them is not known, or it is no mail."""
+    sent_at, subject = (values.get(name) for name in LOOKS.get(object, (None, None)))
+    moment = records.moment(sent_at)
+    return (moment, subject) if moment and subject else None
+
+
+def _is_recent(body: Mapping[str, Any], change: Change) -> bool:
+    made_at = records.moment(body.get("createdAt"))
+    return bool(made_at and change.planned_at and made_at >= change.planned_at - LOOKED_BACK)

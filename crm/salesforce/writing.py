@@ -217,7 +217,7 @@ def _keyed(link: Link, object: str, changes: Sequence[Change]) -> list[tuple[str
 
 
 def _marked(link: Link, object: str, changes: Sequence[Change]) -> list[tuple[str, Any]]:
-    parents = sorted({one.external_id for change in changes for one in change.related[:1]})
+    parents = sorted({parent for change in changes for parent in _parents(change).values()})
     if object not in MARKED or not parents:
         return []
     query = format_soql("SELECT Id, Body FROM Note WHERE ParentId IN {}", parents)

@@ -10,11 +10,11 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from crm import catalogue, rows, schema, sync
+from crm import catalogue, drift, recovery, rows, schema, sending, sync
 from crm.hubspot import defaults as hubspot_defaults
 from crm.models import Conflict, RecordLink, Write
 from crm.salesforce import defaults as salesforce_defaults
-from integrations import grants
+from integrations import grants, runs
 from integrations.models import Integration, SetAside, SyncRun, SyncState
 from relationships import tenancy
 from relationships.models import (
@@ -346,3 +346,42 @@ def test_a_lost_reply_makes_no_second_record(firm: Firm) -> None:
     firm.sync()
     assert world.count("note") == 1
     assert firm.external_id(note)
+
+
+@pytest.mark.parametrize("slug", ["salesforce", "hubspot"])
+def test_a_worker_that_dies_before_it_notes_the_answer_makes_no_second_record(
+    slug: str, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes of a person with a firm, and mail, whose text we may not read at HubSpot."""
+    monkeypatch.setattr(recovery, "SETTLES_WITHIN", timedelta(0))
+    with linked(slug) as firm:
+        account = firm.world.create("organization", name="Alpha Pension")
+        firm.world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example")
+        firm.sync()
+        lena = Person.objects.get()
+        note = Note.objects.create(company=firm.company, text="Wants ESG data", sync_to_crm=True)
+        mail = Touchpoint.objects.create(
+            company=firm.company, kind="email", unique_key="e1", title="Terms", occurred_at=timezone.now()
+        )
+        note.people.add(lena)
+        mail.people.add(lena)
+        with monkeypatch.context() as patch:
+            patch.setattr(sending, "settle", _dies)
+            for _ in range(2):
+                with pytest.raises(KeyboardInterrupt):
+                    firm.sync()
+                runs.free_holds()
+        firm.later()
+        firm.sync()
+        assert {kind: firm.world.count(kind) for kind in ("email", "note")} == {"email": 1, "note": 1}
+        assert firm.external_id(note)
+        assert firm.external_id(mail)
+        firm.later()
+        firm.sync()
+        RecordLink.objects.update(looked_at=timezone.now() + timedelta(minutes=1))
+        report = drift.report(firm.integration)
+        assert (report.error, report.differences, report.counts["email"]["compared"]) == ("", [], 1)
+
+
+def _dies(*given: Any) -> None:
+    raise KeyboardInterrupt
