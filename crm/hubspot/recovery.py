@@ -101,7 +101,9 @@ def _by_search(link: Link, object: str, body: str, changes: Sequence[Change]) ->
 
 def _marked(object: str, bodies: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> dict[str, Written]:
     wanted = {change.key for change in changes}
-    looks = {look: change for change in changes if (look := _look(object, change.values))}
+    looks: dict[tuple[Any, ...] | None, Change] = {
+        look: change for change in changes if (look := _look(object, change.values))
+    }
     found: dict[str, Written] = {}
     for one in bodies:
         key, alike = records.mark_of(object, one), looks.get(_look(object, one.get("properties") or {}))
@@ -114,7 +116,9 @@ def _marked(object: str, bodies: Sequence[Mapping[str, Any]], changes: Sequence[
 
 def _look(object: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """When a mail was sent and its subject; None where one of them is not known, or it is no mail."""
-    sent_at, subject = (values.get(name) for name in LOOKS.get(object, (None, None)))
+    if object not in LOOKS:
+        return None
+    sent_at, subject = (values.get(name) for name in LOOKS[object])
     moment = records.moment(sent_at)
     return (moment, subject) if moment and subject else None
 
