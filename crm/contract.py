@@ -268,9 +268,6 @@ class CrmAdapter(PushAdapter, Protocol):
     def read(self, link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch:
         """These records as they are now, at most 100 of them. Deleted and merged ones are records too."""
 
-    def find(self, link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
-        """Records whose field ``by`` has one of these values, at most 100 of them."""
-
     def write(self, link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
         """Write up to ``batch`` changes of ONE object in one call (and what their relations need); none is lost: every
         key is answered, or the whole call raised and nothing is known. All must have an id, or none."""

@@ -17,7 +17,6 @@ from crm.contract import (
     NewField,
     Pace,
     ReadBatch,
-    Record,
     RecordPage,
     Related,
     Usage,
@@ -105,10 +104,6 @@ class HubSpot:
     def read(self, link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch:
         """These records as they are now."""
         return reading.read(link, wanted, external_ids)
-
-    def find(self, link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
-        """Records with one of these values. A search: it lags a few moments behind."""
-        return reading.find(link, wanted, by, values)
 
     def write(self, link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
         """Write up to 100 changes of one object."""

@@ -6,7 +6,7 @@ https://developers.hubspot.com/docs/api-reference/search/guide
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -17,9 +17,8 @@ from integrations.errors import CursorExpired, Temporary
 
 LIST_LIMIT = 100
 SEARCH_LIMIT = 200
-LONGEST_ADDRESS, LONGEST_FILTER = 6_000, 2_000
-"""Characters of names in an address and of values in a search: HubSpot refuses some 8,000 of the one, 3,000 of the
-other."""
+LONGEST_ADDRESS = 6_000
+"""Characters of names in an address, of which HubSpot refuses some 8,000."""
 
 LOOKED_UP = 50
 """So many ids that batches do not know are asked for one by one, whether they were merged."""
@@ -87,21 +86,6 @@ def read(link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch
         found = tuple(_known_as(one, survivors) for one in found + merged)
     missing = {one for one in asked if one not in survivors} | {one for one in external_ids if one not in ids}
     return ReadBatch(_with_related(link, wanted.object, found), tuple(sorted(missing)))
-
-
-def find(link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
-    """Records whose property ``by`` has one of these values."""
-    found: dict[str, Record] = {}
-    for some in _parts(sorted({value.lower() for value in values})):
-        body: dict[str, Any] = {
-            "filterGroups": [{"filters": [{"propertyName": by, "operator": "IN", "values": some}]}],
-            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-            "properties": _names(wanted),
-            "limit": SEARCH_LIMIT,
-        }
-        answer = calls.post(link, paths.objects(wanted.object, "/search"), body)
-        found |= {one.external_id: one for one in records.split(wanted.object, calls.rows(answer))[0]}
-    return _with_related(link, wanted.object, tuple(found.values()))
 
 
 def associated(link: Link, source: str, ids: Iterable[str], target: str) -> dict[str, list[tuple[str, bool]]]:
@@ -239,17 +223,6 @@ def _with_related(link: Link, object: str, found: tuple[Record, ...]) -> tuple[R
             ordered = sorted(others, key=lambda other: not other[1])
             related.setdefault(source, []).extend(Related(records.KINDS[target], one) for one, _ in ordered)
     return tuple(replace(one, related=tuple(related.get(one.external_id, ()))) for one in found)
-
-
-def _parts(values: Iterable[str]) -> Iterator[list[str]]:
-    part: list[str] = []
-    for value in values:
-        if part and len(json.dumps([*part, value])) > LONGEST_FILTER or len(part) == LIST_LIMIT:
-            yield part
-            part = []
-        part.append(value)
-    if part:
-        yield part
 
 
 def _names(wanted: Wanted) -> list[str]:

@@ -96,10 +96,6 @@ class Salesforce:
         found = reading.read(link, wanted, external_ids)
         return replace(found, records=_unmarked(found.records))
 
-    def find(self, link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
-        """Records with one of these values."""
-        return _unmarked(reading.find(link, wanted, by, values))
-
     def write(self, link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
         """Write up to 200 changes of one object."""
         return writing.write(link, changes)

@@ -109,27 +109,21 @@ def read(link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch
     """These records as they are now, deleted and merged ones too. What can be no such id is missing."""
     is_id = {one: records.is_id(wanted.object, one) for one in external_ids}
     ids = sorted({calls.long_id(one) for one, is_good in is_id.items() if is_good})
-    found = _selected(link, wanted, "Id", ids, "queryAll/")
+    found = _selected(link, wanted, ids)
     missing = {one for one, is_good in is_id.items() if not is_good} | set(ids) - {str(one.get("Id")) for one in found}
     return ReadBatch(_split(link, wanted, found)[0], tuple(sorted(missing)))
 
 
-def find(link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
-    """Records whose field ``by`` has one of these values."""
-    return _split(link, wanted, _selected(link, wanted, by, sorted(values), "query/"))[0]
-
-
-def _selected(link: Link, wanted: Wanted, by: str, values: Iterable[str], path: str) -> list[Any]:
-    """The records with these values, by as many queries as it takes."""
+def _selected(link: Link, wanted: Wanted, ids: Iterable[str]) -> list[Any]:
+    """The records with these ids, by as many queries as it takes."""
     found = []
-    for some in _parts(values):
-        where = format_soql(" WHERE {:literal} IN {}", calls.checked(by), some)
-        found += _visible(link, wanted, partial(_every, link, where, path))
+    for some in _parts(ids):
+        found += _visible(link, wanted, partial(_every, link, format_soql(" WHERE Id IN {}", some)))
     return found
 
 
-def _every(link: Link, where: str, path: str, select: str) -> list[Any]:
-    return calls.query(link, select + where, path)
+def _every(link: Link, where: str, select: str) -> list[Any]:
+    return calls.query(link, select + where, "queryAll/")
 
 
 def _parts(values: Iterable[str]) -> Iterator[list[str]]:

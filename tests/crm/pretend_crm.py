@@ -273,13 +273,6 @@ class PretendCrm:
             records = [self._told(self._as_read(row), wanted) for row in rows.values() if row]
             return ReadBatch(tuple(records), tuple(id for id, row in rows.items() if row is None))
 
-    def find(self, link: Link, wanted: Wanted, by: str, values: Collection[str]) -> tuple[Record, ...]:
-        with self._lock:
-            self.calls["find"] += 1
-            assert len(values) <= 100, "more than 100 values in one call"
-            found = [row for row in self.living(wanted.object) if row.values.get(by) in set(values)]
-            return tuple(self._told(row, wanted) for row in found)
-
     def write(self, link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
         with self._lock:
             self.calls["write"] += 1

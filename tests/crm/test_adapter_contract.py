@@ -119,14 +119,6 @@ def test_a_person_says_which_firm_it_belongs_to(world: World) -> None:
     assert world.adapter.read(world.link, wanted, [person]).records[0].related == (Related("organization", firm),)
 
 
-def test_records_are_found_by_a_value(world: World) -> None:
-    wanted = world.wanted("person", "last", "email")
-    person = world.create("person", last="Lee", email="lee@lp.example")
-    world.create("person", last="Other", email="other@lp.example")
-    found = world.adapter.find(world.link, wanted, world.fields["email"], ["lee@lp.example", "nobody@lp.example"])
-    assert [one.external_id for one in found] == [person]
-
-
 def test_our_fields_can_be_created_and_twice_does_no_harm(world: World) -> None:
     for _ in range(2):
         made = world.adapter.create_fields(world.link, new_fields(world))

@@ -174,7 +174,7 @@ class TwoSides(RuleBasedStateMachine):
 
     def here(self) -> dict[tuple[str, str], Any]:
         """Our values, by row and field."""
-        found = {}
+        found: dict[tuple[str, str], Any] = {}
         for kind in KINDS:
             ids = list(TABLES[kind].objects.values_list("pk", flat=True))
             for pk, values in rows.values(kind, ids).items():
@@ -227,7 +227,8 @@ class TwoSides(RuleBasedStateMachine):
         context = mapping.context(self.scene.company)
         for link in RecordLink.objects.filter(kind__in=KINDS, state=RecordLink.State.LINKED, error_cause=""):
             record = self.crm.rows.get((link.crm_object, link.external_id))
-            assert record is not None and not record.is_deleted, f"{link} leads nowhere"
+            assert record is not None, f"{link} leads nowhere"
+            assert not record.is_deleted, f"{link} leads to what was deleted"
             values = rows.values(link.kind, [link.row_id])
             if link.row_id not in values or f"{link.crm_object}:{link.external_id}" in aside:
                 continue

@@ -207,14 +207,6 @@ def test_ids_that_are_none_are_missing_and_never_part_of_an_address(world: World
     assert set(world.calls()) == {"contacts.batch.read", "associations.batch.read"}
 
 
-def test_many_long_values_are_asked_for_in_several_searches(world: World) -> None:
-    emails = [f"{'x' * 40}{number}@lp.example" for number in range(90)]
-    rows = [{"properties": {"email": email}} for email in emails]
-    world.desk.control("records", type="contacts", records=rows, silent=True)
-    found = world.adapter.find(world.link, world.wanted("person", "email"), "email", [one.upper() for one in emails])
-    assert {one.values["email"] for one in found} == set(emails)
-
-
 # --- refusals
 
 
