@@ -160,6 +160,21 @@ def test_contacts_come_in_and_scores_go_out_once(firm: Firm) -> None:
     assert (firm.writes(), quiet.changed) == (before, 0)
 
 
+def test_a_sync_with_nothing_new_costs_a_call_for_each_kind(firm: Firm) -> None:
+    world = firm.world
+    account = world.create("organization", name="Alpha Pension")
+    world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example")
+    firm.firm("Alpha Pension", score=82)
+    firm.sync()
+    for _ in range(2):
+        firm.later()
+        firm.sync()
+    firm.later()
+    world.forget_calls()
+    firm.sync()
+    assert sum(world.calls().values()) <= {"salesforce": 3, "hubspot": 5}[world.slug], world.calls()
+
+
 def test_both_sides_changed_the_crm_wins_and_ours_is_kept(firm: Firm) -> None:
     world = firm.world
     account = world.create("organization", name="Alpha Pension")
