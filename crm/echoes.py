@@ -15,6 +15,10 @@ AGAIN_WITHIN = timedelta(minutes=15)
 """What came back is not counted again after this long: then it is the record as it is, read once more."""
 
 
+READ_BACK = frozenset({"organization", "person", "note"})
+"""Kinds that are read from the CRM. What is written of others does not come back."""
+
+
 def is_echo(write: Write, record: Record, lines: Mapping[str, Line]) -> bool:
     """Whether the record holds all that this write sent, or what the CRM said it made of it."""
     sent = [name for name in write.values if name in lines and name in record.values]
@@ -73,13 +77,13 @@ def in_short(write: Write) -> str:
     if write.state != Write.State.DONE:
         return outcome(write)
     if write.echoed_at is None:
-        return "Taken, not back yet"
+        return "Taken, not back yet" if write.link.kind in READ_BACK else "Taken"
     return f"Taken, back {write.echoes} times" if write.echoes > 1 else "Taken, and back"
 
 
 def _return(write: Write) -> str:
     if write.echoed_at is None:
-        return "; it did not come back yet."
+        return "; it did not come back yet." if write.link.kind in READ_BACK else "; records like it are not read back."
     times = f" {write.echoes} times" if write.echoes > 1 else ""
     return f", it came back{times} at {_clock(write.echoed_at)}, ignored."
 

@@ -134,6 +134,10 @@ def test_the_ledger_says_what_came_back(out: Out, as_staff: Client) -> None:
     assert "Taken, not back yet" in page
     assert "Pension One" in page
     assert "LPxGP_Match_Score__c = 82, LPxGP_Summary__c = Fits well." in page
+    RecordLink.objects.update(kind="task")
+    task = as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
+    assert "Taken" in task
+    assert "not back yet" not in task
     Write.objects.update(echoed_at=timezone.now(), echoes=2)
     assert "Taken, back 2 times" in as_staff.get(reverse("admin:crm_write_changelist")).content.decode()
     assert f'<a href="https://crm.example/Account/{write.external_id}" rel="noopener noreferrer">Account</a>' in page
