@@ -14,8 +14,9 @@ from relationships.models import Company
 from tests.crm.in_scene import ROWS, In
 from tests.crm.out_scene import link_crm, out, publish
 from tests.crm.pretend_crm import PretendCrm
+from tests.crm.two_ways import firm
 
-__all__ = ["out"]
+__all__ = ["firm", "out"]
 
 
 @pytest.fixture
