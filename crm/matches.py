@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Lower
 
 from crm import conflicts, rows
@@ -12,7 +13,7 @@ from crm.mapping import Context, Line, TransformError
 from crm.models import RecordLink
 from integrations.models import Integration
 from relationships import addresses
-from relationships.models import Organization, OrganizationDomain, PersonAddress
+from relationships.models import Note, Organization, OrganizationDomain, PersonAddress
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def find(
         return found | _people(rest)
     if kind == "organization":
         return found | _organizations(rest)
-    return found | _notes(integration, rest, lines, context)
+    found |= _notes(integration, rest, lines, context)
+    return found | _forgotten(integration, [one for one in rest if one.record.external_id not in found])
 
 
 def _by_key(kind: str, strangers: Sequence[Stranger]) -> dict[str, Match]:
@@ -138,3 +140,13 @@ def _notes(
     by_text = {conflicts.held(line, told["note.text"], context): pk for pk, told in sent.items()}
     texts = {each.record.external_id: line.normal(each.record.values.get(line.crm_field)) for each in strangers}
     return {name: Match(by_text[text]) for name, text in texts.items() if text is not None and text in by_text}
+
+
+def _forgotten(integration: Integration, strangers: Sequence[Stranger]) -> dict[str, Match]:
+    """Notes that an earlier link brought, and that stayed when it was forgotten: nobody here wrote them."""
+    texts = {rows.note_text(stranger.values): stranger.record.external_id for stranger in strangers}
+    if not texts:
+        return {}
+    links = RecordLink.objects.filter(integration=integration, kind="note", row_id=OuterRef("pk"))
+    left = Note.objects.filter(~Exists(links), author=None, text__among=texts.keys()).order_by("-created_at")
+    return {texts[text]: Match(pk) for text, pk in left.values_list("text", "pk")}

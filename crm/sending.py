@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -31,6 +31,8 @@ from integrations.models import Integration
 from relationships import bulk
 
 READ_BATCH = 100
+LISTED_WITHIN = timedelta(hours=1)
+"""A resource that is so much younger than its link was there before, and was deleted with what it brought."""
 IDENTITY = {"person": "person.email", "organization": "org.domain"}
 """The field of ours that says whether two records are the same, by kind."""
 
@@ -174,10 +176,30 @@ def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) ->
     if batch[0].is_creation and batch[0].link.crm_object in round.keyless:
         keep_back(round, [(item.link, keyless(round, item.link)) for item in batch], looked_at)
         return
+    batch = _unmade(round, batch)
+    if not batch:
+        return
     noted = _note(round, batch, looked_at)
     with _watched(round, noted, connection.calls(round.link)):
         answers = _write(round, noted.changes)
     settle(round, noted.answered(answers))
+
+
+def _unmade(round: Round, batch: Sequence[Outgoing]) -> Sequence[Outgoing]:
+    """Without those that an earlier link created, where what it knew was deleted: these are linked again, and stay due.
+
+    What has a field for our key needs no such look: the CRM itself finds it.
+    """
+    object, age = batch[0].link.crm_object, round.held.state.created_at - round.integration.created_at
+    if not batch[0].is_creation or object in round.adapter.key_fields or age < LISTED_WITHIN:
+        return batch
+    changes = [replace(item.change(), planned_at=None) for item in batch]
+    made = {one.key: one.external_id for one in round.adapter.recover(round.link, object, changes)}
+    known = [item.link for item in batch if outgoing.key(item.link) in made]
+    with transaction.atomic():
+        columns = {"state": RecordLink.State.LINKED, "is_due": True}
+        store([(link, columns | {"external_id": made[outgoing.key(link)]}) for link in known])
+    return [item for item in batch if outgoing.key(item.link) not in made]
 
 
 def _send_in_turns(round: Round, batches: Sequence[Sequence[Outgoing]], looked_at: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from crm.rows import activities, notes, organizations, people
 from crm.rows.newer import newer
-from crm.rows.notes import people_of_firms
+from crm.rows.notes import note_text, people_of_firms
 from crm.rows.words import ADDRESSES, ORGANIZATION, PEOPLE, Created, New, Problem, Values
 from relationships.models import Note, Organization, Person, Task, Touchpoint
 
@@ -25,6 +25,7 @@ __all__ = [
     "create",
     "lock",
     "newer",
+    "note_text",
     "people_of_firms",
     "related",
     "stamps",

@@ -71,7 +71,7 @@ def create(wanted: Sequence[New]) -> list[Created]:
     made: list[Created] = []
     rows: list[dict[str, Any]] = []
     for new in wanted:
-        text, problems = checked(Note, "text", _text(new.values, ""), TEXT)
+        text, problems = checked(Note, "text", note_text(new.values), TEXT)
         pk = None if problems else uuid.uuid4()
         made.append(Created(pk, problems))
         if pk:
@@ -80,6 +80,11 @@ def create(wanted: Sequence[New]) -> list[Created]:
     bulk.upsert(Note, rows, unique=["id"])
     _hang({one.id: new.values.get(PEOPLE, ()) for one, new in zip(made, wanted, strict=True) if one.id})
     return made
+
+
+def note_text(values: Values) -> str:
+    """The text of a note that begins with these values."""
+    return _text(values, "")
 
 
 def _title(text: str) -> str:

@@ -419,7 +419,7 @@ def test_thousands_of_scores_go_out_in_a_few_calls(transactional_db: None) -> No
         assert Write.objects.filter(state=Write.State.DONE).count() == 2500
 
 
-@pytest.mark.parametrize("is_data_deleted", [False])
+@pytest.mark.parametrize("is_data_deleted", [False, True])
 def test_what_is_linked_again_is_doubled_on_no_side(
     firm: Firm, settings: Settings, run_jobs: Callable[[], int], is_data_deleted: bool
 ) -> None:
@@ -429,7 +429,9 @@ def test_what_is_linked_again_is_doubled_on_no_side(
     before = counts(firm)
     assert before["there"] == {"organization": 1, "person": 1, "meeting": 1, "task": 1, "note": 2}
     admin = User.objects.create_user("admin@acme.example", company=firm.company, name="Ann", is_company_admin=True)
-    Integration.objects.filter(pk=firm.integration.pk).update(linked_by=admin)
+    Integration.objects.filter(pk=firm.integration.pk).update(
+        linked_by=admin, created_at=timezone.now() - timedelta(days=30)
+    )
     let_in(firm, settings)
     renew(firm)
     linking.disconnect(Integration.objects.get(), is_data_deleted)
@@ -447,6 +449,7 @@ def test_what_is_linked_again_is_doubled_on_no_side(
         run = SyncRun.objects.latest("started_at")
         assert (run.outcome, run.error) == ("done", "")
     assert counts(firm) == before
+    assert not RecordLink.objects.exclude(error_cause="").exists()
 
 
 def whole_life(firm: Firm) -> None:
@@ -480,3 +483,34 @@ def counts(firm: Firm) -> dict[str, dict[str, int]]:
         "here": {kind: table.objects.count() for kind, table in tables.items()},
         "there": {kind: firm.world.count(kind) for kind in tables},
     }
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_once_the_field_is_known_to_be_closed_the_others_go_out_by_themselves(firm: Firm, is_removed: bool) -> None:
+    account = firm.world.create("organization", name="Alpha Pension")
+    firm.sync()
+    firm.later()
+    close_field(firm, is_removed)
+    score(firm, [Organization.objects.get()])
+    firm.sync()
+    schema.refresh(firm.integration)
+    firm.later()
+    firm.sync()
+    assert firm.world.held("organization", account)[SUMMARY[firm.world.slug]] == "Fits."
+    assert RecordLink.objects.get(kind="organization").error_cause == ""
+
+
+def test_a_field_that_is_read_and_goes_away_stops_no_other(firm: Firm) -> None:
+    world = firm.world
+    contact = world.create("person", first="Lena", last="Lee", email="lena@alpha.example", title="CIO")
+    firm.sync()
+    firm.later()
+    world.update("person", contact, last="Moe")
+    if world.slug == "salesforce":
+        world.desk.order("access", hide_fields=["Contact.Title"])
+    else:
+        world.desk.control("properties/remove", type="contacts", name="jobtitle")
+    firm.later(5)
+    firm.sync()
+    lena = Person.objects.get()
+    assert (lena.display_name, lena.title) == ("Lena Moe", "CIO")
