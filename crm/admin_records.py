@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django_q.tasks import async_task
 
-from crm import conflicts, drift, echoes, link_errors, naming, policy
+from crm import conflicts, drift, echoes, link_errors, naming
 from crm.admin_records_desk import (
     SHORT_NAME,
     LinkedList,
@@ -277,17 +277,14 @@ class PolicyAdmin(TenantAdmin):
         return False
 
     def of_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """To the policy of one CRM, which is made where it has none."""
+        """To the policy of one CRM."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        integration = get(crms(), pk)
-        policy.keep([integration])
-        return redirect("admin:crm_policy_change", Policy.objects.get(integration=integration).pk)
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Every linked CRM, each with what holds for it, chosen or not."""
-        policy.keep(crms())
-        return super().changelist_view(request, extra_context)
+        found = Policy.objects.filter(integration=get(crms(), pk)).first()
+        if found is None:
+            self.message_user(request, "Its policy stands here as soon as it was read for the first time.")
+            return redirect("admin:crm_policy_changelist")
+        return redirect("admin:crm_policy_change", found.pk)
 
     @admin.display(description="CRM", ordering="company__name")
     def crm(self, row: Policy) -> str:

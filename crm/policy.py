@@ -1,7 +1,7 @@
 """What a company allows its CRM link to do, beyond the mapping."""
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from crm.models import Policy
 from integrations.models import Integration
@@ -14,11 +14,9 @@ def of(integration: Integration) -> Policy:
     return policy or Policy(company_id=integration.company_id, integration=integration)
 
 
-def keep(integrations: Iterable[Integration]) -> None:
-    """Store the careful defaults for those of these CRMs for which nobody chose yet. Two statements at most."""
-    chosen = set(Policy.objects.values_list("integration", flat=True))
-    missing = [Policy(company_id=each.company_id, integration=each) for each in integrations if each.pk not in chosen]
-    Policy.objects.bulk_create(missing, ignore_conflicts=True)
+def keep(integration: Integration) -> None:
+    """Store the careful defaults, for staff to see and change, where nobody chose yet."""
+    Policy.objects.get_or_create(integration=integration, defaults={"company_id": integration.company_id})
 
 
 def listed(policy: Policy) -> frozenset[uuid.UUID] | None:

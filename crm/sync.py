@@ -2,7 +2,7 @@
 
 import uuid
 
-from crm import connection, drafts, mapping, pull, push, schema
+from crm import connection, drafts, mapping, policy, pull, push, schema
 from integrations import runs
 from relationships import bulk
 
@@ -17,6 +17,7 @@ def _both_ways(held: runs.Held) -> None:
     """Raises OutOfTime and Wait between any two steps; what is done by then is kept."""
     integration = held.state.integration
     drafts.ensure(integration)
+    policy.keep(integration)
     if schema.is_stale(integration):
         schema.refresh(integration)
     published = mapping.published(integration)

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from crm import drift, echoes
+from crm import drift, echoes, policy
 from crm.errors import CAUSES
 from crm.models import Budget, Conflict, DriftReport, Policy, RecordLink, Twin, Write
 from integrations.errors import Temporary
@@ -270,22 +270,28 @@ def test_drift_is_shown_and_mended(out: Out, as_staff: Client) -> None:
     assert RecordLink.objects.get().is_due
 
 
-def test_a_policy_is_made_when_it_is_first_opened_and_a_change_starts_a_sync(out: Out, as_staff: Client) -> None:
+def test_a_policy_can_be_opened_from_its_crm_and_a_change_starts_a_sync(out: Out, as_staff: Client) -> None:
+    policy.keep(out.integration)
     answer = as_staff.get(reverse("admin:crm_policy_of", args=[out.integration.pk]), follow=True)
-    policy = Policy.objects.get()
+    row = Policy.objects.get()
     assert answer.status_code == 200
     data = {"writes": "all", "creates_people": "on", "daily_share": "70", "takes_people": "on", "on_delete": "ignore"}
-    assert as_staff.post(reverse("admin:crm_policy_change", args=[policy.pk]), data).status_code == 302
-    policy.refresh_from_db()
-    assert (policy.creates_people, policy.daily_share) == (True, 70)
+    assert as_staff.post(reverse("admin:crm_policy_change", args=[row.pk]), data).status_code == 302
+    row.refresh_from_db()
+    assert (row.creates_people, row.daily_share) == (True, 70)
     assert SyncState.objects.get().dirty_mark == 2
 
 
-def test_every_linked_crm_has_its_policy_in_the_list(out: Out, as_staff: Client) -> None:
+def test_every_crm_that_was_read_has_its_policy_in_the_list(out: Out, as_staff: Client) -> None:
+    """Looking makes nothing: the first sync does."""
+    early = as_staff.get(reverse("admin:crm_policy_of", args=[out.integration.pk]), follow=True).content.decode()
+    assert "as soon as it was read for the first time" in early
+    assert not Policy.objects.exists()
+    for _ in range(2):
+        policy.keep(out.integration)
     page = as_staff.get(reverse("admin:crm_policy_changelist")).content.decode()
     assert "Acme Partners and Salesforce" in page
     assert "1 CRM policy" in page
-    as_staff.get(reverse("admin:crm_policy_changelist"))
     assert Policy.objects.get().writes == Policy.Writes.ALL
 
 

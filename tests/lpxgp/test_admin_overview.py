@@ -89,7 +89,7 @@ def test_staff_see_the_lines_of_what_they_may_see(db: None) -> None:
 
 def test_what_staff_come_for_stands_first_and_bookkeeping_nowhere(as_staff: Client) -> None:
     apps = as_staff.get("/admin/").context["app_list"]
-    assert [app["app_label"] for app in apps][:4] == ["webhooks", "integrations", "calendar", "relationships"]
+    assert [app["app_label"] for app in apps][:5] == ["webhooks", "integrations", "crm", "calendar", "relationships"]
     listed = {model["object_name"]: model for app in apps for model in app["models"]}
     assert not {"ContactsLook", "Heartbeat", "LinkAttempt"} & listed.keys()
     assert listed["Delivery"]["view_only"]
