@@ -61,7 +61,7 @@ def _is_held(write: Write, record: Record, line: Line) -> bool:
 
 def words(write: Write) -> str:
     """What became of a write, for whoever watches: “we wrote 82 at 10:01, it came back at 10:01, ignored”."""
-    values = ", ".join(f"{name} = {value}" for name, value in write.values.items())
+    values = ", ".join(f"{name} = {value}" for name, value in sorted(write.values.items()))
     return f"We wrote {values} at {_clock(write.done_at or write.planned_at)}{_return(write)}"
 
 
