@@ -68,9 +68,7 @@ class WriteAdmin(RecordsAdmin):
 
     @admin.display(description="what we wrote")
     def wrote(self, write: Write) -> str:
-        values = [
-            f"{name} = {naming.one_line(_told(value), SHORT_VALUE)}" for name, value in sorted(write.values.items())
-        ]
+        values = [f"{name} = {naming.one_line(_told(value), SHORT_VALUE)}" for name, value in echoes.in_order(write)]
         return naming.one_line(", ".join(values), SHORT_VALUES)
 
     @admin.display(description="what came of it")
@@ -93,7 +91,7 @@ class WriteAdmin(RecordsAdmin):
             shown=one,
             label=label_of(write.integration),
             outcome=echoes.outcome(write),
-            values=[(name, _told(value), _made(write, name)) for name, value in sorted(write.values.items())],
+            values=[(name, _told(value), _made(write, name)) for name, value in echoes.in_order(write)],
         )
         return TemplateResponse(request, "admin/crm_records/write.html", context)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q
 from django.utils import timezone
 
-from crm.contract import Record
+from crm.contract import Record, Value
 from crm.mapping import Line
 from crm.models import Write
 
@@ -59,9 +59,14 @@ def _is_held(write: Write, record: Record, line: Line) -> bool:
     return line.normal(record.values[name]) in wrote
 
 
+def in_order(write: Write) -> list[tuple[str, Value]]:
+    """The values of a write, the shortest first, so that most are seen. Databases keep an order of their own."""
+    return sorted(write.values.items(), key=lambda pair: (len(str(pair[1])), pair[0]))
+
+
 def words(write: Write) -> str:
     """What became of a write, for whoever watches: “we wrote 82 at 10:01, it came back at 10:01, ignored”."""
-    values = ", ".join(f"{name} = {value}" for name, value in sorted(write.values.items()))
+    values = ", ".join(f"{name} = {value}" for name, value in in_order(write))
     return f"We wrote {values} at {_clock(write.done_at or write.planned_at)}{_return(write)}"
 
 

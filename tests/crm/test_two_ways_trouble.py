@@ -15,14 +15,13 @@ from pytest_django.fixtures import Settings
 from crm import jobs, push, schema, sync
 from crm.mapping import Row
 from crm.models import Budget, Conflict, RecordLink, Write
-from integrations import grants, linking
+from integrations import grants
 from integrations.models import Integration, SyncRun, SyncState
-from relationships.models import Fund, Match, Note, Organization, Person, Task, Touchpoint, User
+from relationships.models import Fund, Match, Note, Organization, Person, Task, User
 from tests.crm.out_scene import publish
 from tests.crm.two_ways import SCORE, Firm, linked
-from tests.pretend_crm import Crm
 from tests.sandbox.hubspot_app import CLIENT, SECRET
-from tests.sandbox.salesforce import ANNA, APP
+from tests.sandbox.salesforce import APP
 
 UPDATE = {
     "salesforce": {"organization": "collections.update", "person": "collections.update"},
@@ -417,72 +416,6 @@ def test_thousands_of_scores_go_out_in_a_few_calls(transactional_db: None) -> No
         wanted = sorted(float(number % 100) for number in range(1, 2501))
         assert sorted(float(one[SCORE["salesforce"]]) for one in world.desk.shown("Account")) == wanted
         assert Write.objects.filter(state=Write.State.DONE).count() == 2500
-
-
-@pytest.mark.parametrize("is_data_deleted", [False, True])
-def test_what_is_linked_again_is_doubled_on_no_side(
-    firm: Firm, settings: Settings, run_jobs: Callable[[], int], is_data_deleted: bool
-) -> None:
-    world = firm.world
-    whole_life(firm)
-    firm.sync()
-    before = counts(firm)
-    assert before["there"] == {"organization": 1, "person": 1, "meeting": 1, "task": 1, "note": 2}
-    admin = User.objects.create_user("admin@acme.example", company=firm.company, name="Ann", is_company_admin=True)
-    Integration.objects.filter(pk=firm.integration.pk).update(
-        linked_by=admin, created_at=timezone.now() - timedelta(days=30)
-    )
-    let_in(firm, settings)
-    renew(firm)
-    linking.disconnect(Integration.objects.get(), is_data_deleted)
-    run_jobs()
-    gone = Integration.objects.get()
-    assert (gone.sync_status, bytes(gone.encrypted_tokens)) == ("revoked", b"")
-    assert RecordLink.objects.exists() is not is_data_deleted
-    crm = Crm(world.slug, world.scene.url, world.scene.http, run_jobs)
-    again = crm.link(admin, ANNA if world.slug == "salesforce" else str(world.desk.portal))
-    assert again.pk == firm.integration.pk
-    firm.state = SyncState.objects.get(integration=again)
-    for _ in range(2):
-        world.scene.post("clock", advance_seconds=60)
-        attempt(firm)
-        run = SyncRun.objects.latest("started_at")
-        assert (run.outcome, run.error) == ("done", "")
-    assert counts(firm) == before
-    assert not RecordLink.objects.exclude(error_cause="").exists()
-
-
-def whole_life(firm: Firm) -> None:
-    """A firm and a person of the CRM's, and what we sent to them; a note of each side's."""
-    world = firm.world
-    account = world.create("organization", name="Alpha Pension")
-    contact = world.create("person", parent=account, first="Lena", last="Lee", email="lena@alpha.example")
-    if world.slug == "salesforce":
-        world.desk.create("Note", {"ParentId": contact, "Title": "Call #lpxgp", "Body": "Likes ESG"}, silent=True)
-    else:
-        note = world.desk.put("notes", hs_note_body="Likes ESG #lpxgp", hs_timestamp="2026-01-05T10:00:00Z")
-        world.desk.control("records/associate", type="notes", id=note, to_type="contacts", to_id=contact)
-    firm.sync()
-    lena = Person.objects.get()
-    user = User.objects.create_user("anna@acme.example", company=firm.company, name="Anna")
-    meeting = Touchpoint.objects.create(
-        company=firm.company, kind="meeting", unique_key="m1", title="Terms", occurred_at=timezone.now()
-    )
-    meeting.people.add(lena)
-    meeting.users.add(user)
-    today = timezone.now().date()
-    Task.objects.create(company=firm.company, title="Send it", person=lena, assignee=user, due_on=today)
-    note = Note.objects.create(company=firm.company, author=user, text="Wants a call", sync_to_crm=True)
-    note.people.add(lena)
-
-
-def counts(firm: Firm) -> dict[str, dict[str, int]]:
-    """How many rows and records there are of each kind."""
-    tables = {"organization": Organization, "person": Person, "meeting": Touchpoint, "task": Task, "note": Note}
-    return {
-        "here": {kind: table.objects.count() for kind, table in tables.items()},
-        "there": {kind: firm.world.count(kind) for kind in tables},
-    }
 
 
 @pytest.mark.parametrize("is_removed", [False, True])
