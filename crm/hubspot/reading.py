@@ -25,7 +25,9 @@ LOOKED_UP = 50
 
 OVERLAP = timedelta(seconds=60)
 ARCHIVED_EVERY = timedelta(hours=1)
-"""So often the list of what was archived is read; it has no filter, and pushes tell of deletions at once."""
+"""So often the list of archived firms and people is read; it has no filter, and pushes tell of deletions at once.
+
+A note that was archived changes nothing here: it is found when it is written to, or by the nightly comparison."""
 
 PRIMARY = 1
 """The association type of a contact's primary company. https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide"""
@@ -113,7 +115,8 @@ def _searched(link: Link, wanted: Wanted, cursor: Cursor, at: Mapping[str, Any])
     found, unreadable = records.split(wanted.object, calls.rows(body))
     now = at.get("now") or records.milliseconds(body["_now"] - OVERLAP)
     goes_on = _goes_on({**at, "now": now}, found, is_last=not after(body))
-    if goes_on is None and now - cursor.archived >= ARCHIVED_EVERY.total_seconds() * 1000:
+    is_due = now - cursor.archived >= ARCHIVED_EVERY.total_seconds() * 1000
+    if goes_on is None and is_due and wanted.object in records.KINDS:
         goes_on = {"archived": True, "now": now}
     found = _with_related(link, wanted.object, found)
     if goes_on:

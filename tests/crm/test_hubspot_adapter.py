@@ -134,9 +134,9 @@ def test_a_round_without_news_costs_one_call_per_object(world: World) -> None:
     for kind in kinds:
         world.everything(world.wanted(kind, cursor=cursors[kind]))
     assert {name: count for name, count in world.calls().items() if name.endswith("list")} == dict.fromkeys(
-        ["companies.list", "contacts.list", "notes.list"], 1
+        ["companies.list", "contacts.list"], 1
     )
-    assert sum(world.calls().values()) == 6
+    assert sum(world.calls().values()) == 5
 
 
 def test_the_archive_is_read_hourly_and_tells_each_deletion_once(world: World) -> None:
