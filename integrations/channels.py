@@ -262,6 +262,15 @@ def renew_all(integration: Integration) -> None:
     Channel.objects.filter(integration=integration, state=Channel.State.LIVE).update(renew_at=timezone.now())
 
 
+def forget_refusals(integration: Integration) -> None:
+    """Let what was refused a channel ask for one at once: a new consent may have removed the cause.
+
+    Needs ``tenancy.within`` its company.
+    """
+    refused = Channel.objects.filter(integration=integration, state=Channel.State.FAILED)
+    refused.update(state=Channel.State.EXPIRED)
+
+
 def lost(provider: str, channel_ids: Collection[str]) -> None:
     """The provider ended these by itself: others are opened at once."""
     rows = Channel.unscoped.filter(provider=provider, channel_id__in=channel_ids, state=Channel.State.LIVE)

@@ -296,6 +296,7 @@ def _reconnected(user: User, service: Service, provider_slug: str, account: Acco
     states = SyncState.objects.filter(integration=before)
     states.update(next_attempt_at=None, failures=0, queued_at=None)
     states.filter(is_chosen=True).update(next_poll_at=timezone.now())
+    channels.forget_refusals(before)
     if before.sync_status == Integration.Status.STALE:
         channels.renew_all(before)
     before = Integration.objects.select_for_update(no_key=True).get(pk=before.pk)

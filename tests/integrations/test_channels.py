@@ -129,6 +129,18 @@ def test_a_refused_channel_says_why_on_the_card_and_is_asked_for_later(
     assert channels.renew_due() == 1
 
 
+def test_a_new_consent_asks_at_once_for_the_channel_that_was_refused(
+    google: Google, link: Link, alice: User, as_alice: Client
+) -> None:
+    google.fault("calendar.events.watch", "forbidden_403", times=1)
+    link(alice)
+    refused = Channel.unscoped.get(state="failed").error
+
+    link(alice)
+    assert Channel.unscoped.filter(state="live").count() == 1
+    assert refused not in as_alice.get("/settings/integrations/").content.decode()
+
+
 def test_a_paused_link_opens_no_channels(google: Google, link: Link, alice: User, as_alice: Client) -> None:
     integration = link(alice)
     as_alice.post(f"/settings/integrations/{integration.pk}/pause/")
