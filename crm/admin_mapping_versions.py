@@ -53,6 +53,9 @@ class VersionPages(MappingDesk):
         except drafts.Blocked as error:
             messages.error(request, f"Not published. {error} They are marked below.")
             return False
+        except drafts.Unchanged as error:
+            messages.warning(request, f"Not published. {error}")
+            return False
         self.note_change(request, desk, f"Published version {made.number}: {note}")
         words = f"Version {made.number} is published. All linked records are compared again, beginning now."
         messages.success(request, words)

@@ -1,13 +1,14 @@
 """The mapping as people edit it: one draft per company and CRM, versions that were published, and the way between them.
 
-A draft is read with its ``changed_at``; who saves says which state he saw, and is refused (Stale) where another was
-quicker. Nothing reaches the CRM before ``publish``.
+A draft is read with its ``changed_at``; who saves says which state they saw, and is refused (Stale) where another was
+quicker. It is stored with the first change: until then it is what is published, and as old as that. Nothing reaches the
+CRM before ``publish``.
 """
 
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -26,6 +27,8 @@ from relationships.models import Company, User
 
 STANDARD = "The standard mapping"
 MOST_ROWS = 200
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a draft changed that was not begun where nothing is published either."""
 
 
 class Stale(Exception):
@@ -45,6 +48,13 @@ class Blocked(Exception):
     def __init__(self, errors: Sequence[Problem]) -> None:
         super().__init__(f"{len(errors)} error{'' if len(errors) == 1 else 's'} must be corrected first.")
         self.errors = errors
+
+
+class Unchanged(Exception):
+    """The draft is what is published: another version of it would only have every record compared again."""
+
+    def __init__(self, latest: MappingVersion) -> None:
+        super().__init__(f"The draft is as version {latest.number}, which counts already.")
 
 
 @dataclass(frozen=True)
@@ -71,17 +81,28 @@ def ensure(integration: Integration) -> None:
 
 
 def draft(company: Company, provider: str) -> MappingVersion:
-    """The draft of this company and CRM; the first one begins as what is published, or as the standard mapping."""
-    kept = find_draft(company, provider)
-    if kept is not None:
-        return kept
-    latest = versions_of(company.pk, provider).first()
-    begun = latest.rows if latest else [row.as_json() for row in defaults.of(provider).rows]
+    """The draft of this company and CRM. Where none was begun, one as what is published, unsaved: ``save`` stores it."""
+    return find_draft(company, provider) or _unsaved(company, provider)
+
+
+def _unsaved(company: Company, provider: str) -> MappingVersion:
+    """Everybody's first draft is as old as what it begins as, so of two who begin it the second is told."""
+    begun = latest(company, provider)
+    rows = begun.rows if begun else [row.as_json() for row in defaults.of(provider).rows]
+    changed_at = begun.changed_at if begun else NEVER
+    return MappingVersion(company=company, crm_provider=provider, rows=rows, changed_at=changed_at)
+
+
+def _begin(version: MappingVersion) -> MappingVersion:
+    """Store a draft that is unsaved; where somebody else just did, theirs."""
     try:
         with transaction.atomic():
-            return MappingVersion.unscoped.create(company=company, crm_provider=provider, rows=begun)
+            version.save(force_insert=True)
     except IntegrityError:
-        return MappingVersion.unscoped.get(company=company, crm_provider=provider, state=MappingVersion.State.DRAFT)
+        return MappingVersion.unscoped.get(
+            company=version.company_id, crm_provider=version.crm_provider, state=MappingVersion.State.DRAFT
+        )
+    return version
 
 
 def find_draft(company: Company, provider: str) -> MappingVersion | None:
@@ -125,8 +146,12 @@ def versions_of(company_id: Any, provider: str) -> QuerySet[MappingVersion]:
 
 
 def save(version: MappingVersion, seen: datetime, rows: Sequence[Row], user: User | None) -> MappingVersion:
-    """Replace the lines of a draft. Raises Stale where it is no longer what ``seen`` says."""
+    """Replace the lines of a draft, and store it where it was not begun. Returns it.
+
+    Raises Stale where it is no longer what ``seen`` says.
+    """
     now = timezone.now()
+    version = _begin(version) if version._state.adding else version
     mine = MappingVersion.unscoped.filter(pk=version.pk, changed_at=seen, state=MappingVersion.State.DRAFT)
     kept = [row.as_json() for row in rows]
     if not mine.update(rows=kept, author=user, changed_at=now):
@@ -155,14 +180,16 @@ def save_line(
 def publish(integration: Integration, seen: datetime, note: str, user: User, crm: Crm) -> MappingVersion:
     """Make the draft what the sync uses from now on, and have every linked record compared again.
 
-    Raises Blocked where it has errors, Stale where the draft is no longer what ``seen`` says.
+    Raises Blocked where it has errors, Unchanged where nothing differs from what is published, Stale where the draft is
+    no longer what ``seen`` says.
     """
     with transaction.atomic():
-        kept = MappingVersion.unscoped.select_for_update(of=("self",), no_key=True).select_related("author")
-        current = kept.get(pk=draft(integration.company, integration.provider).pk)
+        current = _locked(integration)
         if current.changed_at != seen:
             raise Stale(current)
-        rows = rows_of(current)
+        rows, counts = rows_of(current), latest(integration.company, integration.provider)
+        if counts is not None and not differences(rows_of(counts), rows):
+            raise Unchanged(counts)
         if errors := checks.errors(checks.problems(rows, crm)):
             raise Blocked(errors)
         number = versions_of(integration.company_id, integration.provider).aggregate(most=Max("number"))["most"]
@@ -171,6 +198,15 @@ def publish(integration: Integration, seen: datetime, note: str, user: User, crm
         states = SyncState.unscoped.filter(integration=integration, is_chosen=True)
         sync_states.poke(list(states.values_list("pk", flat=True)), trigger=SyncRun.Trigger.MANUAL)
     return made
+
+
+def _locked(integration: Integration) -> MappingVersion:
+    """The draft, which nobody else publishes or changes until this transaction has ended."""
+    current = draft(integration.company, integration.provider)
+    if current._state.adding:
+        return current
+    rows = MappingVersion.unscoped.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("author").get(pk=current.pk)
 
 
 def restore(version: MappingVersion, into: MappingVersion, seen: datetime, user: User) -> MappingVersion:

@@ -29,12 +29,45 @@ def test_a_new_link_has_a_published_mapping_and_gets_it_once(scene: Scene) -> No
     assert FieldMapping.unscoped.count() == len(STANDARD)
 
 
-def test_a_draft_begins_as_what_is_published_and_there_is_one(scene: Scene) -> None:
-    assert drafts.find_draft(scene.company, "salesforce") is None
+def test_a_draft_begins_as_what_is_published_with_the_first_change(scene: Scene) -> None:
     assert scene.rows == list(STANDARD)
-    assert scene.draft.pk == scene.draft.pk
+    assert drafts.find_draft(scene.company, "salesforce") is None
+    begun = scene.save(*STANDARD[:2])
+    assert scene.draft.pk == begun.pk
+    assert scene.rows == list(STANDARD[:2])
     MappingVersion.unscoped.all().delete()
     assert scene.rows == list(STANDARD)
+    assert scene.save(*STANDARD[:1]).rows == [STANDARD[0].as_json()]
+
+
+def test_of_two_who_begin_the_draft_the_second_is_told(scene: Scene, staff: User) -> None:
+    mine, other = scene.draft, scene.draft
+    seen = mine.changed_at
+    drafts.save(other, seen, STANDARD[:1], staff)
+    with pytest.raises(drafts.Stale, match="Sam Staff changed this draft"):
+        drafts.save(mine, seen, STANDARD[:2], None)
+    assert scene.rows == list(STANDARD[:1])
+    assert MappingVersion.unscoped.filter(state="draft").count() == 1
+
+
+def test_who_begins_the_draft_after_another_version_was_published_is_told(scene: Scene, staff: User) -> None:
+    seen = scene.draft.changed_at
+    draft = scene.save(*STANDARD[:2])
+    drafts.publish(scene.integration, draft.changed_at, "Two", staff, scene.checked)
+    MappingVersion.unscoped.filter(state="draft").delete()
+    with pytest.raises(drafts.Stale, match="Somebody changed"):
+        drafts.save(scene.draft, seen, STANDARD[:1], staff)
+    assert scene.rows == list(STANDARD[:2])
+
+
+def test_what_counts_already_is_not_published_again(scene: Scene, staff: User) -> None:
+    with pytest.raises(drafts.Unchanged, match="as version 1"):
+        drafts.publish(scene.integration, scene.draft.changed_at, "Nothing", staff, scene.checked)
+    draft = scene.save(*STANDARD[:2])
+    drafts.publish(scene.integration, draft.changed_at, "Two", staff, scene.checked)
+    with pytest.raises(drafts.Unchanged, match="as version 2"):
+        drafts.publish(scene.integration, draft.changed_at, "Pressed twice", staff, scene.checked)
+    assert MappingVersion.unscoped.filter(state="published").count() == 2
 
 
 def test_lines_are_added_changed_and_removed(scene: Scene, staff: User) -> None:

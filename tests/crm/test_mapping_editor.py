@@ -291,6 +291,17 @@ def test_missing_fields_are_created_and_found_again(as_staff: Client, scene: Sce
     assert "LPxGP_Tier__c" in LogEntry.objects.get().change_message
 
 
+def test_looking_begins_no_draft(as_staff: Client, scene: Scene) -> None:
+    for rest in PAGES:
+        assert as_staff.get(scene.address(rest)).status_code == 200
+    post(as_staff, scene, "line/org.name/check/", **LINE)
+    post(as_staff, scene, "line/org.name/", **{**LINE, "do": "find"})
+    post(as_staff, scene, "refresh/")
+    post(as_staff, scene, "dry-run/", kind="organization", limit="20")
+    assert "as version 1, which counts already" in messages(post(as_staff, scene, "publish/", note="Nothing"))
+    assert not MappingVersion.unscoped.filter(state="draft").exists()
+
+
 PAGES = ("change/", "line/org.name/", "line/org.name/fields/", "versions/", "versions/1/", "export/", "import/", "try/",
          "create-fields/")  # fmt: skip
 CHANGES = ("line/org.name/", "line/org.name/check/", "line/org.name/remove/", "suggestions/", "publish/", "refresh/",
