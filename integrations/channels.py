@@ -22,7 +22,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from integrations import channel_tokens, clock, grants, providers, sync_states, tokens
+from integrations import channel_tokens, clock, grants, providers, signing_secrets, sync_states, tokens
 from integrations.contract import OpenedChannel, WatchRequest
 from integrations.errors import IntegrationError, NeedsReconnect, Permanent, ResourceGone, Temporary
 from integrations.models import Channel, Integration, SyncRun, SyncState
@@ -391,6 +391,17 @@ def own_address(channel: Channel) -> str:
     service = providers.service(channel.provider, channel.integration.integration_type)
     path = f"/webhooks/{service.webhook_type}/{channel.provider}/{channel.channel_id}/{quote(unseal(channel), safe='')}"
     return settings.PUBLIC_URL + path
+
+
+def replace_secret(channel: Channel, instead_of: str) -> bool:
+    """Have pushes of this channel signed with a new secret; the one of this id, if any, counts no more from now on.
+
+    Whether it was still that one: asked twice, or by two at once, one secret is made. Needs ``tenancy.within``.
+    """
+    row = Channel.objects.filter(pk=channel.pk, signing_id=instead_of)
+    is_replaced = row.update(signing_id=signing_secrets.new_id()) == 1
+    channel.refresh_from_db(fields=["signing_id"])
+    return is_replaced
 
 
 def seal(channel: Channel, secret: str) -> str:

@@ -272,6 +272,11 @@ class Channel(TenantModel):
     channel_id = models.TextField()
     channel_token = models.TextField(help_text="The channel's secret, encrypted.")
     token_key_id = models.TextField(blank=True, help_text="Which key signed the secret.")
+    signing_id = models.TextField(
+        blank=True,
+        help_text="Which secret a company's own code signs its pushes with, once an admin asked for one. The secret "
+        "is made from it and stored nowhere.",
+    )
     resource_id = models.TextField(
         blank=True, help_text="The provider's id of what is watched; known once it answered."
     )

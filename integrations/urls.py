@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations import administrator_views, views
+from integrations import administrator_views, push_views, views
 from integrations.calendar import views as calendar_views
 from integrations.email import views as email_views
 
@@ -21,7 +21,8 @@ urlpatterns = [
     path("settings/integrations/<uuid:pk>/pause/", views.pause, name="pause"),
     path("settings/integrations/<uuid:pk>/resume/", views.resume, name="resume"),
     path("settings/integrations/<uuid:pk>/calendars/", views.choose, name="choose"),
-    path("settings/integrations/<uuid:pk>/pushes/", views.pushes, name="pushes"),
+    path("settings/integrations/<uuid:pk>/pushes/", push_views.pushes, name="pushes"),
+    path("settings/integrations/<uuid:pk>/pushes/secret/", push_views.push_secret, name="push_secret"),
     path("settings/integrations/<uuid:pk>/history/", views.history, name="history"),
     path("settings/integrations/<uuid:pk>/disconnect/", views.disconnect, name="disconnect"),
     path("oauth/start/<slug:provider>/<slug:integration_type>", views.start, name="start"),

@@ -5,17 +5,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import administrators, cards, channels, kinds, linking, owners, providers, resources, tokens
+from integrations import administrators, cards, kinds, linking, owners, providers, resources
 from integrations.contract import Service
 from integrations.errors import BadConfig
 from integrations.forms import DisconnectForm, StartForm
-from integrations.models import Channel, Integration, SetAside, SyncRun, SyncState
+from integrations.models import Integration, SetAside, SyncRun, SyncState
 from relationships.models import User
 from relationships.views import members_only
 
@@ -108,7 +108,7 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
 @require_POST
 def sync_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Read everything chosen now, at most every 30 seconds."""
-    integration = _own(request, pk)
+    integration = own_link(request, pk)
     again_at = cards.for_integration(integration, _member(request)).sync_now_at
     if not integration.works:
         messages.error(request, "It cannot be read now: see its card for what to do.")
@@ -125,7 +125,7 @@ def sync_now(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def pause(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Stop reading, keep the link."""
-    integration = _own(request, pk)
+    integration = own_link(request, pk)
     linking.pause(integration, f"{_who(request, integration)} paused it.")
     messages.success(request, "Paused. Nothing is read until you resume it.")
     return redirect("integrations:settings")
@@ -135,7 +135,7 @@ def pause(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Go on, and read what happened meanwhile."""
-    linking.resume(_own(request, pk))
+    linking.resume(own_link(request, pk))
     messages.success(request, "Resumed. What happened meanwhile is read now.")
     return redirect("integrations:settings")
 
@@ -144,7 +144,7 @@ def resume(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def choose(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Choose calendars one by one. A mailbox leaves no choice: 404."""
-    integration = _own(request, pk)
+    integration = own_link(request, pk)
     if not kinds.of(integration).is_choice:
         raise Http404
     states = SyncState.objects.filter(integration=integration)
@@ -159,32 +159,9 @@ def choose(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @members_only
 @require_GET
-def pushes(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """How instant updates are switched on where somebody has to do it at the provider: the address, and the steps."""
-    integration = _own(request, pk)
-    service = _service(integration)
-    if not service.push_steps:
-        raise Http404
-    rows = Channel.objects.filter(integration=integration, state=Channel.State.LIVE).select_related("integration")
-    try:
-        addresses = [channels.own_address(channel) for channel in rows]
-    except tokens.CannotDecrypt:
-        addresses = []
-    context = {
-        "integration": integration,
-        "service": service,
-        "provider": providers.get(integration.provider),
-        "addresses": addresses,
-        "last_push_at": SyncState.objects.filter(integration=integration).aggregate(at=Max("last_push_at"))["at"],
-    }
-    return render(request, "integrations/pushes.html", context)
-
-
-@members_only
-@require_GET
 def history(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """What each run found and left out, and what could not be read: the coverage receipt."""
-    integration = _own(request, pk)
+    integration = own_link(request, pk)
     runs = SyncRun.objects.filter(state__integration=integration).select_related("state")
     reasons = kinds.of(integration).skipped
     page = Paginator(runs, RUNS_PER_PAGE).get_page(request.GET.get("page"))
@@ -204,7 +181,7 @@ def history(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """End the link; whether imported data goes too is a question of its own."""
-    integration = _own(request, pk)
+    integration = own_link(request, pk)
     is_ended = integration.sync_status == Integration.Status.REVOKED
     form = DisconnectForm(request.POST or None, initial={"imported": "delete" if is_ended else "keep"})
     if request.method == "POST" and form.is_valid():
@@ -225,7 +202,7 @@ def disconnect(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "integrations/disconnect.html", context, status=400 if form.errors else 200)
 
 
-def _own(request: HttpRequest, pk: uuid.UUID) -> Integration:
+def own_link(request: HttpRequest, pk: uuid.UUID) -> Integration:
     """The member's own link, or for an admin his company's; anybody else's is a 404."""
     integration = _seen(request, pk)
     if not owners.may_change(_member(request), integration):

@@ -72,6 +72,7 @@ class Browser:
     def __init__(self) -> None:
         self._http = requests.Session()
         self._http.trust_env = False  # no proxy stands between this process and its children
+        self._password = ""
 
     def get(self, url: str) -> Page:
         return self._page(self._http.get(url, timeout=TIMEOUT))
@@ -88,8 +89,15 @@ class Browser:
 
     def sign_in(self, web: str, email: str, password: str) -> Page:
         """Through the product's log-in page."""
+        self._password = password
         page = self.get(f"{web}/accounts/login/")
         return self.submit(page, form_with(page, "password"), login=email, password=password)
+
+    def prove(self, page: Page) -> Page:
+        """What comes after the page that asks for the password again; ``page`` itself where it does not."""
+        if "/reauthenticate/" not in page.url:
+            return page
+        return self.submit(page, form_with(page, "password"), password=self._password)
 
     @staticmethod
     def _page(answer: requests.Response) -> Page:

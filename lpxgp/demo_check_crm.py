@@ -124,9 +124,13 @@ class CrmCheck:
         before = Delivery.objects.count()
         now = str(int(time.time()))
         apex = json.dumps({"organizationId": "00D000000000000EAA", "object": "Contact", "ids": []}).encode()
-        apex_headers = {"X-Salesforce-Timestamp": now, "X-Salesforce-Signature": _mac(b"forged", now.encode(), apex)}
-        self._refused(f"{HOOKS}/salesforce", apex, apex_headers)
         channel = Channel.unscoped.get(integration=self._crms[0].integration, state=Channel.State.LIVE)
+        apex_headers = {
+            "X-Salesforce-Secret-Id": f"{channel.channel_id}.{channel.signing_id}",
+            "X-Salesforce-Timestamp": now,
+            "X-Salesforce-Signature": _mac(b"forged", now.encode(), apex),
+        }
+        self._refused(f"{HOOKS}/salesforce", apex, apex_headers)
         self._refused(f"{HOOKS}/salesforce/{channel.channel_id}/forged", b"<Envelope/>", {"Content-Type": "text/xml"})
         stamp = str(int(time.time() * 1000))
         signed = _mac(b"forged", b"POST", f"{self._stage.web}{HOOKS}/hubspot".encode(), b"[]", stamp.encode())

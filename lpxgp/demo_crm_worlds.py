@@ -10,11 +10,12 @@ from typing import Any
 from django.utils import timezone
 
 from lpxgp import demo_stage
-from lpxgp.demo_browser import Browser
+from lpxgp.demo_browser import Browser, form_with
 from lpxgp.demo_crm import CrmFirm, CrmNote, CrmPerson, Story
 from lpxgp.demo_stage import Stage
 
 PUSH_ADDRESS = re.compile(r"https?://[^<\s]+/webhooks/crm-contact/salesforce/[^<\s]+")
+PUSH_SECRET = re.compile(r"\b[0-9a-f-]{36}\.[0-9a-f]{8}\.[\w-]{22}\.[\w-]{43}", re.ASCII)
 ORG = "northlight.my.salesforce.com"
 PORTAL = 4_711_003
 OUR_KEY = {"label": "LPxGP sync id", "type": "Text", "length": 64, "externalId": True, "unique": True}
@@ -95,15 +96,19 @@ def announce_salesforce(stage: Stage, admin: Browser, pushes_page: str) -> None:
     """Have Salesforce tell us of changes. What was ordered before, perhaps for other addresses, is over.
 
     Outbound Messages go to the address that the settings show to the company's admin alone; deletions, which they do
-    not know, and notes are told by the call-out of docs/salesforce.md.
+    not know, and notes are told by the call-out of docs/salesforce-push.md, signed with a secret that is made for it.
     """
     stage.control("salesforce/notices/remove")
-    found = PUSH_ADDRESS.findall(unescape(admin.get(pushes_page).text))
+    page = admin.get(pushes_page)
+    found = PUSH_ADDRESS.findall(unescape(page.text))
     if not found:
         raise demo_stage.Stuck(f"{pushes_page} shows no address for Salesforce's outbound messages.")
+    shown = PUSH_SECRET.search(admin.prove(admin.submit(page, form_with(page, "instead_of"))).text)
+    if not shown:
+        raise demo_stage.Stuck(f"{pushes_page} shows no secret for Apex to sign with.")
     for name in ("Account", "Contact"):
         stage.control("salesforce/outbound_messages", org=ORG, object=name, address=found[0], session=False)
-    called = {"address": f"{stage.web}/webhooks/crm-contact/salesforce", "secret": demo_stage.SALESFORCE_PUSH_SECRET}
+    called = {"address": f"{stage.web}/webhooks/crm-contact/salesforce", "secret": shown[0]}
     for name, events in (("Account", ["delete", "undelete"]), ("Contact", ["delete", "undelete"]), ("Note", [])):
         stage.control("salesforce/apex_callout", org=ORG, object=name, events=events, **called)
 

@@ -38,7 +38,7 @@ ORIGINS = {
 BAD = re.compile(r'"level": "(warning|error|critical)"|"Failed |Traceback|Error')
 TOPIC = "projects/lpxgp-demo/topics/gmail"
 PUSH_ACCOUNT = "push@lpxgp-demo.iam.gserviceaccount.com"
-SALESFORCE_PUSH_SECRET = "demo-secret-of-the-apex-call-out"  # noqa: S105 known to everybody, as the log-ins are
+# Known to everybody, as the log-ins are.
 CORE_SECRET = "whsec_ZGVtby1zZWNyZXQtb2YtdGhlLWNvcmUtb2YtbHB4Z3A="  # noqa: S105
 POLL = 0.1
 STOP_WITHIN = 25.0
@@ -78,7 +78,6 @@ def enter(command: str, folder: Path, web_port: int, sandbox_port: int) -> None:
         "MICROSOFT_SIGNIN_CLIENT_SECRET": "demo-secret",
         "SALESFORCE_CLIENT_ID": "demo",
         "SALESFORCE_CLIENT_SECRET": "demo-secret",
-        "SALESFORCE_WEBHOOK_SECRET": SALESFORCE_PUSH_SECRET,
         "HUBSPOT_CLIENT_ID": "demo",
         "HUBSPOT_CLIENT_SECRET": "demo-secret",
         "HUBSPOT_APP_ID": "4711",

@@ -83,8 +83,7 @@ MICROSOFT_TENANT = (
 MICROSOFT_MAIL_SCOPE = read("MICROSOFT_MAIL_SCOPE", one_of("basic", "read"), "basic")
 MICROSOFT_REQUESTS_PER_MINUTE = read("MICROSOFT_REQUESTS_PER_MINUTE", at_least(60), "900")
 
-# CRMs: whose pushes are believed, which app ours is, and which generation of addresses it is asked at.
-SALESFORCE_WEBHOOK_SECRET = read("SALESFORCE_WEBHOOK_SECRET", str, "")
+# CRMs: which app ours is, and which generation of addresses it is asked at.
 HUBSPOT_APP_ID = read("HUBSPOT_APP_ID", shaped(r"\d+", "1234567"), "")
 HUBSPOT_API_GENERATION = read("HUBSPOT_API_GENERATION", one_of("2026-09", "v3"), "2026-09")
 # Whoever tells us that records of the core changed signs it with this (Standard Webhooks).

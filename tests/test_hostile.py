@@ -26,7 +26,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from integrations import channel_tokens
+from integrations import channel_tokens, signing_secrets
 from integrations.models import Channel, Integration
 from relationships.models import User
 from tests import hostile_input
@@ -69,7 +69,6 @@ def as_on_a_server(settings: Settings) -> Iterator[None]:
     settings.PROVIDER_CREDENTIALS = {
         slug: {"client_id": "client-1", "client_secret": "secret-1"} for slug in ("google", "hubspot")
     }
-    settings.SALESFORCE_WEBHOOK_SECRET = SHARED
     settings.ENTITY_WEBHOOK_SECRET = "whsec_" + base64.b64encode(SHARED.encode()).decode()
     webhook_views._bucket.cache_clear()
     logging.disable()  # tens of thousands of refusals, each with its line
@@ -294,7 +293,7 @@ def test_pushes_of_crms_that_prove_nothing_are_refused(client: Client, path: str
     assert not Delivery.objects.exists()
 
 
-def hubspot_push(number: int) -> tuple[bytes, dict[str, str]]:
+def hubspot_push(channel: Channel, number: int) -> tuple[bytes, dict[str, str]]:
     body = json.dumps([{"portalId": 62515, "objectId": number + 1, "subscriptionType": "contact.creation"}]).encode()
     at = str(int(time.time() * 1000))
     source = b"POST" + f"{settings.PUBLIC_URL}/webhooks/crm-contact/hubspot".encode() + body + at.encode()
@@ -302,25 +301,31 @@ def hubspot_push(number: int) -> tuple[bytes, dict[str, str]]:
     return body, {"X-HubSpot-Signature-v3": base64.b64encode(mac).decode(), "X-HubSpot-Request-Timestamp": at}
 
 
-def salesforce_push(number: int) -> tuple[bytes, dict[str, str]]:
+def salesforce_push(channel: Channel, number: int) -> tuple[bytes, dict[str, str]]:
     value = {"organizationId": ORG, "object": "Contact", "ids": [f"003{number:012}"], "event": "updated"}
     body, at = json.dumps(value).encode(), str(int(time.time()))
-    mac = hmac.new(SHARED.encode(), f"{at}.".encode() + body, hashlib.sha256)
-    return body, {"X-Salesforce-Signature": mac.hexdigest(), "X-Salesforce-Timestamp": at}
+    secret = signing_secrets.secret(channel.channel_id, channel.signing_id)
+    mac = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256)
+    name = f"{channel.channel_id}.{channel.signing_id}"
+    return body, {
+        "X-Salesforce-Signature": mac.hexdigest(),
+        "X-Salesforce-Timestamp": at,
+        "X-Salesforce-Secret-Id": name,
+    }
 
 
 @pytest.mark.parametrize(
     ("slug", "account", "push"), [("hubspot", "62515", hubspot_push), ("salesforce", ORG, salesforce_push)]
 )
 def test_a_valid_push_of_a_crm_among_hostile_ones_is_never_lost(
-    alice: User, slug: str, account: str, push: Callable[[int], tuple[bytes, dict[str, str]]]
+    alice: User, slug: str, account: str, push: Callable[[Channel, int], tuple[bytes, dict[str, str]]]
 ) -> None:
-    make_crm(alice, slug, account)
+    channel = make_crm(alice, slug, account, signing_id=signing_secrets.new_id())
     client = Client(raise_request_exception=False)
     path = f"/webhooks/crm-contact/{slug}"
     stored = 0
     for attack in hostile_input.everything(path):
-        body, headers = push(stored)
+        body, headers = push(channel, stored)
         assert client.post(path, body, content_type="application/json", headers=headers).status_code == 202, attack
         stored += 1
         hostile = client.generic(attack.method, path, attack.body, attack.content_type, headers=attack.headers)

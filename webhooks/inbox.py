@@ -40,9 +40,10 @@ def receive(provider: str, webhook_type: str, claim: Claim, body: bytes) -> Rece
     """Store one verified request. In autocommit the row is committed when this returns.
 
     Its channel must be live (or just opening: the first push may overtake the provider's answer to our request for
-    pushes) and watch the resource the claim names; company and sync state come from the channel. A claim by resource
-    becomes a delivery for each such channel, of whichever company, and for the one it names if that is just opening. A
-    claim by company becomes one for each CRM that it keeps in sync, or one alone, for no sync, where it keeps none.
+    pushes) and watch the resource the claim names, and what signed it, if anything did, must be the channel's secret
+    still; company and sync state come from the channel. A claim by resource becomes a delivery for each such channel,
+    of whichever company, and for the one it names if that is just opening. A claim by company becomes one for each CRM
+    that it keeps in sync, or one alone, for no sync, where it keeps none.
     """
     if not all(_is_storable(text) for text in (claim.dedupe_key, claim.channel_id, claim.resource_id)):
         return Receipt.UNWATCHED if _is_shared(claim) else Receipt.UNKNOWN
@@ -114,7 +115,7 @@ def _insert(values: dict[str, Any], claim: Claim | None = None) -> bool:
     database = connections[DEFAULT_DB_ALIAS]  # once: the proxy that Django offers looks it up at each use
     parameters = {name: _field(name).get_db_prep_value(value, database) for name, value in values.items()}
     if claim:
-        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id}
+        parameters |= {"resource_id": claim.resource_id, "asked_by": claim.channel_id, "signing_id": claim.signing_id}
         if claim.company_id is not None:
             parameters["of_company"] = _field("company").get_db_prep_value(claim.company_id, database)
     sql = _insert_sql(database.vendor, tuple(values), _condition(claim) if claim else "")
@@ -144,6 +145,7 @@ _BY_CHANNEL = f"""
     c.provider = %(provider)s AND c.channel_id = %(channel_id)s
     AND (c.resource_id = '' OR c.resource_id = %(resource_id)s) AND {_LISTENS}
 """
+_BY_CHANNEL_SIGNED = f"{_BY_CHANNEL} AND c.signing_id = %(signing_id)s"
 _BY_COMPANY = "co.id = %(of_company)s"
 _CRMS = """
     FROM relationships_company co LEFT JOIN (
@@ -161,6 +163,8 @@ def _condition(claim: Claim) -> str:
         return _BY_COMPANY
     if claim.by_resource:
         return _BY_RESOURCE_OR_OPENING if claim.channel_id else _BY_RESOURCE
+    if claim.signing_id:
+        return _BY_CHANNEL_SIGNED
     return _BY_CHANNEL if claim.channel_id else ""
 
 

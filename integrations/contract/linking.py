@@ -22,7 +22,8 @@ class Service:
     there: nothing, but for a CRM. ``provider_page`` is where consent is withdrawn; ``personal_page`` is where people
     with an account of their own do that, if elsewhere. ``is_company_wide``: it is the whole company's, and its admins
     alone link it. ``questions`` come before consent. ``push_steps`` are what an admin does there so that it pushes to
-    the channel's own address; none where pushes need nobody.
+    the channel's own address; none where pushes need nobody. ``signed_push_steps`` are what he does instead with code
+    of his own there, which signs what it tells with the channel's secret.
     """
 
     type: str
@@ -39,6 +40,7 @@ class Service:
     resource: str = "calendar"
     is_company_wide: bool = False
     push_steps: tuple[str, ...] = ()
+    signed_push_steps: tuple[str, ...] = ()
     questions: tuple["Question", ...] = ()
 
 

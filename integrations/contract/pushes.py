@@ -34,8 +34,9 @@ class Claim:
 
     ``headers`` is the allow-list to store: no secret may be among them. ``by_resource`` says that the resource is what
     counts: it concerns everybody who watches it, and ``channel_id``, if known, is only the one that asked for it first.
-    ``company_id`` says that it concerns each CRM of that company, by no channel. ``body`` is what to store instead of
-    the whole request: its part of one that carries pushes of several, or what is left without secrets.
+    ``company_id`` says that it concerns each CRM of that company, by no channel. ``signing_id`` names the secret that
+    it was signed with, which must be the channel's own still (``integrations/signing_secrets.py``). ``body`` is what to
+    store instead of the whole request: its part of one that carries pushes of several, or what is left without secrets.
     """
 
     dedupe_key: str
@@ -44,8 +45,13 @@ class Claim:
     resource_id: str = ""
     by_resource: bool = False
     company_id: uuid.UUID | None = None
+    signing_id: str = ""
     body: bytes | None = None
     reply: Reply | None = None
+
+
+FORGET = "forget "
+"""Before the name of an item that was deleted for privacy: no hint, but the only word there is of it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,8 @@ class Notice:
     """What a stored delivery says: ``is_change`` pokes the channel's resource, else it is ignored for ``detail``.
 
     ``channel`` says what became of the channel itself: renew it at once, or it is gone and another has to be opened.
-    ``items`` names what changed, where that is said, such as "contacts:51": a hint of what to read again.
+    ``items`` names what changed, where that is said, such as "contacts:51": a hint of what to read again. With FORGET
+    before it, it was deleted for privacy.
     ``is_our_own``: the change is one of our own records, so that what is made from these is made again too.
     """
 

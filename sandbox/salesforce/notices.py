@@ -177,12 +177,14 @@ class Notices:
 
 
 def signed(secret: str, body: bytes) -> dict[str, str]:
-    """The headers of a call-out. Its time is the real one, whatever the sandbox's clock says."""
+    """The headers of a call-out. Its time is the real one, whatever the sandbox's clock says; all of the secret but
+    what follows its last dot names it."""
     stamp = str(int(time.time()))
     digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).digest()
     return {
         "Content-Type": "application/json",
         "User-Agent": "SFDC-Callout/62.0",
+        "X-Salesforce-Secret-Id": secret.rpartition(".")[0],
         "X-Salesforce-Timestamp": stamp,
         "X-Salesforce-Signature": b64encode(digest).decode(),
     }

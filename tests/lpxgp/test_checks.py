@@ -71,18 +71,15 @@ def test_they_are_registered(production: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("secret", "client_id", "app_id", "found"),
+    ("client_id", "app_id", "found"),
     [
-        ("", "", "", []),
-        ("x" * 32, "client", "123", []),
-        ("short", "", "", ["lpxgp.E012"]),
-        ("", "client", "", ["lpxgp.W001"]),
+        ("", "", []),
+        ("client", "123", []),
+        ("client", "", ["lpxgp.W001"]),
     ],
 )
-def test_what_proves_pushes_of_crms(
-    settings: Settings, secret: str, client_id: str, app_id: str, found: list[str]
-) -> None:
-    settings.SALESFORCE_WEBHOOK_SECRET, settings.HUBSPOT_APP_ID = secret, app_id
+def test_what_our_own_writes_are_known_by(settings: Settings, client_id: str, app_id: str, found: list[str]) -> None:
+    settings.HUBSPOT_APP_ID = app_id
     settings.PROVIDER_CREDENTIALS = {"hubspot": {"client_id": client_id, "client_secret": "x"}}
 
     assert [message.id for message in check_crms(None)] == found

@@ -111,6 +111,7 @@ ROWS: dict[str, Row] = {
     "integrations:history": integration,
     "integrations:message": mail,
     "integrations:pause": integration,
+    "integrations:push_secret": company_wide,
     "integrations:pushes": company_wide,
     "integrations:resume": integration,
     "integrations:save_mail": mail,

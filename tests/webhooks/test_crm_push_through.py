@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from integrations import channels, jobs
+from integrations import channels, jobs, signing_secrets
 from integrations.models import Channel, Integration, SyncState
 from relationships.models import User
 from tests.pretend_crm import Crm
@@ -19,7 +19,6 @@ from webhooks import drain, inbox
 from webhooks.models import Delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SECRET = "shared-with-the-org-and-nobody-else"
 ORG = {"org": "acme"}
 SETTLE_SECONDS = 20
 Linked = Callable[..., Channel]
@@ -29,7 +28,6 @@ Linked = Callable[..., Channel]
 def link(alice: User, live_server: LiveServer, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Linked:
     """Link Alice's company; its sync is another matter. Its channel is then live."""
     settings.PUBLIC_URL = live_server.url
-    settings.SALESFORCE_WEBHOOK_SECRET = SECRET
     monkeypatch.setitem(jobs.SYNCS, "crm", lambda state_id: None)
     User.objects.filter(pk=alice.pk).update(is_company_admin=True)
     alice.refresh_from_db()
@@ -107,7 +105,10 @@ def test_what_hubspot_did_not_sign_now_is_refused(
 def test_apex_names_what_changed_in_salesforce(salesforce: Crm, link: Linked, live_server: LiveServer) -> None:
     channel = link(salesforce, "admin@acme.example", login_host="login.salesforce.com")
     address = f"{live_server.url}/webhooks/crm-contact/salesforce"
-    salesforce.post("apex_callout", **ORG, object="Contact", address=address, secret=SECRET)
+    Channel.unscoped.update(signing_id=signing_secrets.new_id())
+    channel.refresh_from_db()
+    secret = signing_secrets.secret(channel.channel_id, channel.signing_id)
+    salesforce.post("apex_callout", **ORG, object="Contact", address=address, secret=secret)
     record_id = contact(salesforce)
     settle(salesforce)
     assert set(last_statuses(salesforce)) == {202}

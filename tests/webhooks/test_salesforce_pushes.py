@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from integrations import channel_tokens
+from integrations import channel_tokens, channels, signing_secrets
 from integrations.errors import Unreadable
 from integrations.models import Channel
 from integrations.providers.salesforce import outbound_messages, pushes
+from relationships import tenancy
 from relationships.models import User
 from tests.webhooks.conftest import make_channel, make_crm, poked
 from webhooks import drain, failures, inbox
@@ -41,20 +42,29 @@ ORG, ORG_15 = "00Dn00000008y2tEAA", "00Dn00000008y2t"
 RECORD, RECORD_15 = "003n000000NOtUbAAL", "003n000000NOtUb"
 SESSION = b"00Dn00000008y2t!EXAMPLE"
 PATH = "/webhooks/crm-contact/salesforce"
-SECRET = "shared-with-the-org"
 Sends = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def secret(settings: Settings) -> None:
-    settings.SALESFORCE_WEBHOOK_SECRET = SECRET
+@pytest.fixture
+def channel(alice: User) -> Channel:
+    """Of the company's organization, with a secret that its Apex class signs with."""
+    return make_crm(alice, "salesforce", ORG, signing_id=signing_secrets.new_id())
+
+
+def secret_of(channel: Channel) -> str:
+    return signing_secrets.secret(channel.channel_id, channel.signing_id)
+
+
+def name_of(channel: Channel) -> str:
+    """As the Apex class takes it out of the secret."""
+    return secret_of(channel).rpartition(".")[0]
 
 
 def now(factor: int = 1) -> str:
     return str(int(datetime.now(UTC).timestamp() * factor))
 
 
-def mac(body: bytes, timestamp: str, key: str = SECRET) -> bytes:
+def mac(body: bytes, timestamp: str, key: str) -> bytes:
     return hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).digest()
 
 
@@ -63,14 +73,17 @@ def call_out(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def send(client: Client) -> Sends:
+def send(client: Client, channel: Channel) -> Sends:
     """Post this as our Apex class does."""
 
-    def post(value: Any = None, timestamp: str = "", signed: str | None = "base64", **headers: str) -> Any:
+    def post(
+        value: Any = None, timestamp: str = "", signed: str | None = "base64", secret: str = "", **named: str
+    ) -> Any:
         body = value if isinstance(value, bytes) else json.dumps(call_out() if value is None else value).encode()
-        timestamp = timestamp or now(1000)
-        forms = {"base64": base64.b64encode(mac(body, timestamp)).decode(), "hex": mac(body, timestamp).hex()}
-        sent = {"X-Salesforce-Timestamp": timestamp} | headers
+        timestamp, secret = timestamp or now(1000), secret or secret_of(channel)
+        proof = mac(body, timestamp, secret)
+        forms = {"base64": base64.b64encode(proof).decode(), "hex": proof.hex()}
+        sent = {"X-Salesforce-Timestamp": timestamp, "X-Salesforce-Secret-Id": secret.rpartition(".")[0]} | named
         if signed is not None:
             sent["X-Salesforce-Signature"] = forms.get(signed, signed)
         return client.post(PATH, body, content_type="application/json", headers=sent)
@@ -80,9 +93,8 @@ def send(client: Client) -> Sends:
 
 class TestCallOut:
     def test_it_is_one_statement_and_names_its_records(
-        self, send: Sends, alice: User, django_assert_num_queries: DjangoAssertNumQueries
+        self, send: Sends, channel: Channel, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        channel = make_crm(alice, "salesforce", ORG)
         with django_assert_num_queries(1):
             assert send(call_out(ids=[RECORD_15, "003n000000NOtUc"])).status_code == 202
         assert drain.run() == 1
@@ -93,20 +105,21 @@ class TestCallOut:
 
     @pytest.mark.parametrize("form", ["base64", "hex"])
     @pytest.mark.parametrize("factor", [1, 1000])
-    def test_both_forms_of_signature_and_time_are_taken(self, send: Sends, alice: User, form: str, factor: int) -> None:
-        make_crm(alice, "salesforce", ORG)
+    def test_both_forms_of_signature_and_time_are_taken(self, send: Sends, form: str, factor: int) -> None:
         assert send(timestamp=now(factor), signed=form).status_code == 202
 
-    def test_an_organization_of_fifteen_characters_is_the_same(self, send: Sends, alice: User) -> None:
-        channel = make_crm(alice, "salesforce", ORG)
+    def test_an_organization_of_fifteen_characters_is_the_same(self, send: Sends, channel: Channel) -> None:
         send(call_out(organizationId=ORG_15))
         assert Delivery.objects.get().channel_id == channel.channel_id
 
     @pytest.mark.parametrize(
-        "signed", [None, "", "wrong", "é" * 44, "0" * 64, base64.b64encode(mac(b"x", "1")).decode()]
+        "signed", [None, "", "wrong", "é" * 44, "0" * 64, base64.b64encode(mac(b"x", "1", "x")).decode()]
     )
-    def test_what_is_not_signed_is_refused(self, send: Sends, signed: str | None) -> None:
-        answer = send(signed=signed)
+    def test_what_is_not_signed_is_refused(
+        self, send: Sends, signed: str | None, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        with django_assert_num_queries(0):
+            answer = send(signed=signed)
         assert (answer.status_code, answer.json()) == (401, {"detail": "Refused."})
         assert not Delivery.objects.exists()
 
@@ -116,18 +129,69 @@ class TestCallOut:
         assert not Delivery.objects.exists()
 
     @pytest.mark.parametrize(("seconds", "status"), [(-299, 202), (299, 202), (-302, 401), (302, 401)])
-    def test_a_time_counts_on_both_sides(self, send: Sends, alice: User, seconds: int, status: int) -> None:
-        make_crm(alice, "salesforce", ORG)
+    def test_a_time_counts_on_both_sides(self, send: Sends, seconds: int, status: int) -> None:
         assert send(timestamp=str(int(now()) + seconds)).status_code == status
 
-    def test_nobody_is_believed_while_no_secret_is_set(self, client: Client, settings: Settings) -> None:
-        settings.SALESFORCE_WEBHOOK_SECRET = ""
-        at, body = now(), b"{}"
-        headers = {"X-Salesforce-Timestamp": at, "X-Salesforce-Signature": mac(body, at, "").hex()}
-        assert client.post(PATH, body, content_type="application/json", headers=headers).status_code == 401
+    @pytest.mark.parametrize("name", ["", "x", "x.y.z", "é", f"{uuid.UUID(int=7)}.6bb6aa12", "." * 300])
+    def test_a_secret_without_a_name_is_refused(self, send: Sends, name: str) -> None:
+        assert send(**{"X-Salesforce-Secret-Id": name}).status_code == 401
 
-    def test_the_same_call_is_known_and_a_later_one_is_news(self, send: Sends, alice: User) -> None:
-        make_crm(alice, "salesforce", ORG)
+    def test_a_secret_opens_its_own_channel_alone(self, send: Sends, channel: Channel, charlie: User) -> None:
+        """Whoever has a company's secret learns nothing about another company's, not even whether there is one."""
+        theirs = make_crm(charlie, "salesforce", ORG, signing_id=signing_secrets.new_id())
+        missing = Channel(channel_id=str(uuid.uuid4()), signing_id=signing_secrets.new_id())
+        answers = [send(**{"X-Salesforce-Secret-Id": name_of(one)}) for one in (theirs, missing)]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(401, b'{"detail":"Refused."}')}
+        assert send().status_code == 202
+        assert Delivery.objects.get().company_id == channel.company_id
+
+    def test_another_organization_is_refused(self, send: Sends, charlie: User) -> None:
+        make_crm(charlie, "salesforce", "00D7F00000107XsUAI")
+        assert send(call_out(organizationId="00D7F00000107XsUAI")).status_code == 404
+        assert not Delivery.objects.exists()
+
+    def test_one_companys_secret_cannot_use_up_anothers_call(
+        self, send: Sends, channel: Channel, charlie: User
+    ) -> None:
+        theirs = make_crm(charlie, "salesforce", ORG, signing_id=signing_secrets.new_id())
+        at = now(1000)
+        for one in (channel, theirs):
+            assert send(timestamp=at, secret=secret_of(one)).status_code == 202
+        assert {one.company_id for one in Delivery.objects.all()} == {channel.company_id, theirs.company_id}
+
+    def test_a_secret_that_was_replaced_counts_no_more(self, send: Sends, channel: Channel) -> None:
+        old = secret_of(channel)
+        with tenancy.within(channel.company_id):
+            assert channels.replace_secret(channel, channel.signing_id)
+        assert (send(secret=old).status_code, send().status_code) == (404, 202)
+        assert secret_of(channel) != old
+
+    def test_asked_twice_one_secret_takes_its_place(self, channel: Channel) -> None:
+        old = channel.signing_id
+        with tenancy.within(channel.company_id):
+            assert channels.replace_secret(channel, old)
+            new = channel.signing_id
+            assert not channels.replace_secret(channel, old)
+        assert channel.signing_id == new != old
+
+    def test_nobody_is_believed_before_a_secret_was_made(self, send: Sends, channel: Channel) -> None:
+        Channel.unscoped.update(signing_id="")
+        assert send().status_code == 404
+        nameless = signing_secrets.secret(channel.channel_id, "")
+        assert send(secret=nameless).status_code == 401
+
+    def test_a_secret_of_a_key_that_is_gone_is_refused(self, send: Sends, channel: Channel, settings: Settings) -> None:
+        secret, keys = secret_of(channel), settings.TOKEN_ENCRYPTION_KEYS
+        settings.TOKEN_ENCRYPTION_KEYS = [b"n" * 32, *keys]
+        assert send(secret=secret).status_code == 202
+        settings.TOKEN_ENCRYPTION_KEYS = [b"n" * 32]
+        assert send(secret=secret).status_code == 401
+
+    def test_a_channel_that_ended_takes_nothing(self, send: Sends, channel: Channel) -> None:
+        Channel.unscoped.filter(pk=channel.pk).update(state=Channel.State.STOPPED)
+        assert send().status_code == 404
+
+    def test_the_same_call_is_known_and_a_later_one_is_news(self, send: Sends) -> None:
         at = now(1000)
         assert [send(timestamp=at).status_code for _ in range(2)] == [202, 200]
         assert send(timestamp=str(int(at) + 1)).status_code == 202
@@ -144,23 +208,16 @@ class TestCallOut:
         assert send(value).status_code == 400
         assert not Delivery.objects.exists()
 
-    def test_nothing_of_the_senders_own_is_stored(self, send: Sends, alice: User) -> None:
-        make_crm(alice, "salesforce", ORG)
+    def test_nothing_of_the_senders_own_is_stored(self, send: Sends) -> None:
         send(call_out(Name="Jane Doe", ids=[RECORD, "<script>", 7, None, "x" * 15 + "\n"], event="<b>"))
         kept = json.loads(inbox.body_of(Delivery.objects.get()))
         assert kept == {"organizationId": ORG, "records": [{"object": "Contact", "id": RECORD}], "event": ""}
 
-    def test_what_is_not_read_is_ignored_with_words(self, send: Sends, alice: User) -> None:
-        channel = make_crm(alice, "salesforce", ORG)
+    def test_what_is_not_read_is_ignored_with_words(self, send: Sends, channel: Channel) -> None:
         send(call_out(object="Opportunity", ids=["006n000000NOtUbAAL"]))
         drain.run()
         assert Delivery.objects.get().error == "Salesforce told of Opportunity, which is not read from there."
         assert poked(channel) == []
-
-
-@pytest.fixture
-def channel(alice: User) -> Channel:
-    return make_crm(alice, "salesforce", ORG)
 
 
 def address(channel: Channel, token: str | None = None) -> str:
@@ -300,7 +357,11 @@ class TestOutboundMessage:
 
     def test_the_signature_of_a_call_out_opens_no_channels_address(self, client: Client, channel: Channel) -> None:
         body, at = json.dumps(call_out()).encode(), now()
-        headers = {"X-Salesforce-Timestamp": at, "X-Salesforce-Signature": mac(body, at).hex()}
+        headers = {
+            "X-Salesforce-Timestamp": at,
+            "X-Salesforce-Signature": mac(body, at, secret_of(channel)).hex(),
+            "X-Salesforce-Secret-Id": name_of(channel),
+        }
         path = address(channel, "wrong")
         assert client.post(path, body, content_type="application/json", headers=headers).status_code == 401
 

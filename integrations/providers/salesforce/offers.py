@@ -36,6 +36,11 @@ CRM = Service(
         "updated. Its one action is the outbound message. Activate it.",
         "Do both for Account too, with the same address.",
     ),
+    signed_push_steps=(
+        "Save the secret in Salesforce's Setup as the custom setting “LPxGP Settings”, field “Webhook Secret”.",
+        "Deploy the class LPxGPNotifier and its triggers, which whoever runs this installation can give you. They also "
+        "tell of deleted records, which an outbound message does not.",
+    ),
     provider_page="https://help.salesforce.com/s/articleView?id=sf.remoteaccess_revoke_token.htm",
     questions=(
         Question(

@@ -1,5 +1,5 @@
-"""Salesforce's pushes. A call-out of Apex code (docs/salesforce-push.md) is signed; an Outbound Message comes to an
-address that holds its channel's secret, and may speak of that channel's organization alone.
+"""Salesforce's pushes. A call-out of Apex code (docs/salesforce-push.md) is signed with its channel's secret; an
+Outbound Message comes to an address that holds another one. Both may speak of that channel's organization alone.
 
 Of both the same is stored, written by us: organization, records, and no more. An Outbound Message may hold a session of
 the organization and people's names and addresses.
@@ -13,14 +13,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
-from django.conf import settings
-
+from integrations import signing_secrets
 from integrations.contract import Claim, IncomingRequest, JsonObject, Notice, Reply
 from integrations.errors import Refused, Unreadable
 from integrations.providers.salesforce import outbound_messages
 from integrations.providers.salesforce.consent import to18
 from integrations.providers.salesforce.outbound_messages import ACKNOWLEDGEMENT
 
+SIGNATURE_HEADER, TIME_HEADER, SECRET_HEADER = (
+    "x-salesforce-signature",
+    "x-salesforce-timestamp",
+    "x-salesforce-secret-id",
+)
 TOLERANCE_SECONDS = 300
 MOST_IDS = 2_000
 """A trigger gets 200 records at once."""
@@ -42,7 +46,7 @@ ACK = Reply("text/xml; charset=utf-8", ACKNOWLEDGEMENT)
 
 def recognises(request: IncomingRequest) -> bool:
     """Whether a request is one of Salesforce's."""
-    return "x-salesforce-signature" in request.headers
+    return SIGNATURE_HEADER in request.headers
 
 
 def verify(request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> tuple[Claim, ...]:
@@ -50,8 +54,7 @@ def verify(request: IncomingRequest, is_signed: Callable[[str, str], bool]) -> t
     own_address = CHANNEL_PATH.search(urlsplit(request.url).path)
     if own_address:
         return (_message(request.body, own_address[1], unquote(own_address[2]), is_signed),)
-    timestamp = _check_signature(request)
-    return (_call_out(request.body, timestamp),)
+    return (_call_out(request),)
 
 
 def read(webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice:
@@ -72,34 +75,43 @@ def signature(secret: str, timestamp: str, body: bytes) -> bytes:
     return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).digest()
 
 
-def _check_signature(request: IncomingRequest) -> str:
-    """The time that a call-out was signed with. Raises Refused."""
-    timestamp = request.headers.get("x-salesforce-timestamp", "")
-    if not settings.SALESFORCE_WEBHOOK_SECRET or not TIMESTAMP.fullmatch(timestamp):
-        raise Refused("It has no time, or SALESFORCE_WEBHOOK_SECRET is not set.")
-    at = int(timestamp) / 1000 if int(timestamp) >= MILLISECONDS_FROM else int(timestamp)
-    if abs(request.received_at.timestamp() - at) > TOLERANCE_SECONDS:
-        raise Refused("It was signed too long ago, or in the future.")
-    mac = signature(settings.SALESFORCE_WEBHOOK_SECRET, timestamp, request.body)
-    sent = request.headers.get("x-salesforce-signature", "").encode("utf-8", "replace")
-    # Apex has a function for either form; both are compared, so that the time taken does not tell which one fits.
-    fits = [hmac.compare_digest(form, sent) for form in (base64.b64encode(mac), mac.hex().encode())]
-    if not any(fits):
-        raise Refused("The signature is wrong.")
-    return timestamp
-
-
-def _call_out(body: bytes, timestamp: str) -> Claim:
+def _call_out(request: IncomingRequest) -> Claim:
     """Every second call-out about a record says the same: its time tells it from the first one."""
-    value = json.loads(body)
+    channel_id, signing_id = _signed_by(request)
+    value = json.loads(request.body)
     ids, kind = (value.get("ids"), value.get("object")) if isinstance(value, dict) else (None, None)
     if not isinstance(ids, list) or not isinstance(kind, str) or len(ids) > MOST_IDS:
         raise Unreadable("It is not what our Apex class sends.")
     event = value.get("event")
     kept = _kept(value.get("organizationId"), ((kind, one) for one in ids))
     kept["event"] = event if isinstance(event, str) and EVENT.fullmatch(event) else ""
-    key = hashlib.sha256(timestamp.encode() + b"." + body).hexdigest()
-    return Claim(key, {}, resource_id=kept["organizationId"], by_resource=True, body=json.dumps(kept).encode())
+    return Claim(
+        hashlib.sha256(f"{channel_id}.{request.headers[TIME_HEADER]}.".encode() + request.body).hexdigest(),
+        {},
+        channel_id=channel_id,
+        resource_id=kept["organizationId"],
+        signing_id=signing_id,
+        body=json.dumps(kept).encode(),
+    )
+
+
+def _signed_by(request: IncomingRequest) -> tuple[str, str]:
+    """Whose channel and which secret of it a call-out was signed with, now. Raises Refused, the same for all that is
+    wrong: no word tells which channels there are."""
+    timestamp = request.headers.get(TIME_HEADER, "")
+    named = signing_secrets.parse(request.headers.get(SECRET_HEADER, ""))
+    if named is None or not TIMESTAMP.fullmatch(timestamp):
+        raise Refused("It does not say when it was signed, or with what.")
+    at = int(timestamp) / 1000 if int(timestamp) >= MILLISECONDS_FROM else int(timestamp)
+    if abs(request.received_at.timestamp() - at) > TOLERANCE_SECONDS:
+        raise Refused("It was signed too long ago, or in the future.")
+    mac = signature(signing_secrets.secret(*named), timestamp, request.body)
+    sent = request.headers.get(SIGNATURE_HEADER, "").encode("utf-8", "replace")
+    # Apex has a function for either form; both are compared, so that the time taken does not tell which one fits.
+    fits = [hmac.compare_digest(form, sent) for form in (base64.b64encode(mac), mac.hex().encode())]
+    if not any(fits):
+        raise Refused("The signature is wrong.")
+    return named
 
 
 def _message(body: bytes, channel_id: str, token: str, is_signed: Callable[[str, str], bool]) -> Claim:

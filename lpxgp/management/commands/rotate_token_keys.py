@@ -32,6 +32,12 @@ class Command(BaseCommand):
                 f"{signed} live push channels carry a secret signed with an older key. They are replaced within days; "
                 "keep the old key until this count is 0, or their pushes are refused (the poll goes on)."
             )
+        own_code = Channel.unscoped.filter(state__in=["opening", "live"]).exclude(signing_id="")
+        if old := own_code.exclude(signing_id__startswith=f"{newest}.").count():
+            self.stdout.write(
+                f"{old} secrets that companies' own code signs its pushes with are made with an older key. Their "
+                "admins are told so where they set instant updates up; keep the old key until this count is 0."
+            )
         if unreadable:
             raise CommandError(
                 f"{unreadable} rows cannot be opened with any key given: put their key back and run again."
