@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 
-from crm import connection, defaults, schema, trial
+from crm import connection, defaults, dry_run_file, dry_runs, schema, trial
 from crm.admin_mapping_desk import Desk, MappingDesk
 from crm.catalogue import KIND_LABELS
 from crm.contract import FieldCreated, NewField
@@ -27,6 +28,7 @@ class TrialPages(MappingDesk):
         return [
             path("<uuid:pk>/try/", view(self.try_view), name="crm_mapping_try"),
             path("<uuid:pk>/dry-run/", view(self.dry_run_view), name="crm_mapping_dry_run"),
+            path("<uuid:pk>/dry-run/file/", view(self.dry_run_file_view), name="crm_mapping_dry_run_file"),
             path("<uuid:pk>/refresh/", view(self.refresh_view), name="crm_mapping_refresh"),
             path("<uuid:pk>/create-fields/", view(self.create_fields_view), name="crm_mapping_create_fields"),
         ]
@@ -50,14 +52,27 @@ class TrialPages(MappingDesk):
     def dry_run_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """The draft on many records, in counts. Posted, since it costs calls of the CRM's allowance."""
         desk = self.desk(request, pk)
-        if request.method != "POST":
-            raise BadRequest("A dry run is posted.")
-        kind, limit = request.POST.get("kind", ""), request.POST.get("limit", "")
-        if kind not in KIND_LABELS or limit not in {str(number) for number in RUNS}:
-            raise BadRequest("There is no such dry run.")
-        run = trial.dry_run(desk.integration, desk.rows, kind, int(limit))
+        run = _dry_run(request, desk)
         title = f"Dry run: {desk.title}"
-        return self.page(request, desk, "dry_run", run=run, kind_label=KIND_LABELS[kind], title=title)
+        return self.page(
+            request,
+            desk,
+            "dry_run",
+            run=run,
+            limit=request.POST["limit"],
+            kind_label=KIND_LABELS[run.kind],
+            title=title,
+        )
+
+    def dry_run_file_view(self, request: HttpRequest, pk: uuid.UUID) -> StreamingHttpResponse:
+        """The same as a file, field by field. It holds values of records, so the log says who took it."""
+        desk = self.desk(request, pk)
+        run = _dry_run(request, desk)
+        kind = KIND_LABELS[run.kind]
+        self.note_change(request, desk, f"Saved a dry run as a file: {kind}, {run.tried} tried, nothing written.")
+        name = f"dry-run-{desk.integration.provider}-{run.kind}-{timezone.now():%Y%m%d-%H%M}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingHttpResponse(dry_run_file.lines(run), content_type="text/csv; charset=utf-8", headers=headers)
 
     def refresh_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """Read the CRM's field lists now."""
@@ -95,6 +110,16 @@ def missing_fields(desk: Desk) -> list[NewField]:
     """Fields of ours that the CRM's lists, where they were read, do not have."""
     known = desk.crm.schema
     return [new for new in desk.crm.new_fields if new.object in known and new.name not in known[new.object]]
+
+
+def _dry_run(request: HttpRequest, desk: Desk) -> dry_runs.DryRun:
+    """What the form asks for. Raises BadRequest."""
+    if request.method != "POST":
+        raise BadRequest("A dry run is posted.")
+    kind, limit = request.POST.get("kind", ""), request.POST.get("limit", "")
+    if kind not in KIND_LABELS or limit not in {str(number) for number in RUNS}:
+        raise BadRequest("There is no such dry run.")
+    return dry_runs.run(desk.integration, desk.rows, kind, int(limit))
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -81,7 +81,7 @@ def ensure(integration: Integration) -> None:
 
 
 def draft(company: Company, provider: str) -> MappingVersion:
-    """The draft of this company and CRM. Where none was begun, one as what is published, unsaved: ``save`` stores it."""
+    """The draft of this company and CRM. Where none was begun, one as what is published; ``save`` stores it."""
     return find_draft(company, provider) or _unsaved(company, provider)
 
 

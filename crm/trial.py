@@ -1,13 +1,10 @@
-"""What a mapping would do to real records, before anybody publishes it. Reads from the CRM, and writes nothing."""
+"""What a mapping makes of a real record, before anybody publishes it. Reads from the CRM, and writes nothing."""
 
-import math
 import uuid
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
-from crm import connection, mapping, outgoing, policy, rows, schema, three_way
+from crm import connection, mapping, policy, rows, schema
 from crm.catalogue import KIND_LABELS
 from crm.contract import Field, Link, Record, Value, Wanted
 from crm.mapping import Context, Line, Row, TransformError
@@ -21,7 +18,7 @@ from relationships.models import Company, Note, Organization, Person, Task, Touc
 AT_ONCE = 100
 """Records that one call of the CRM reads."""
 MOST = 200
-"""Records of one dry run."""
+"""Records that are tried at once, at most."""
 FIRST = 10
 TITLES = {
     "organization": "org.name",
@@ -74,32 +71,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One value of a dry run that would be refused. ``way`` is out or in."""
-
-    title: str
-    row_id: uuid.UUID
-    label: str
-    way: str
-    message: str
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """What publishing would do to so many records. ``calls`` are those the CRM would be asked in, about; ``comes_in``
-    are records that would change here."""
-
-    kind: str
-    tried: int
-    counts: Mapping[str, int]
-    comes_in: int
-    calls: int
-    failures: tuple[Failure, ...]
-    unread: str = ""
-
-
-@dataclass(frozen=True)
-class _Scene:
+class Scene:
     """What a trial works with."""
 
     integration: Integration
@@ -114,74 +86,45 @@ class _Scene:
 def choices(integration: Integration, kind: str, query: str = "") -> list[Choice]:
     """Rows of a kind to try, those that are linked first. ``query`` looks for names of firms and people."""
     with tenancy.within(integration.company_id):
-        linked = _links(integration, kind, None)
+        linked = links_of(integration, kind, None)
         ids = [*_named(kind, query)] if query else [*list(linked)[:FIRST], *_named(kind, "")]
         ids = list(dict.fromkeys(ids))[:FIRST]
         values = rows.values(kind, ids)
-    found = [
-        Choice(pk, str(values[pk].get(TITLES[kind]) or "Without a name"), pk in linked) for pk in ids if pk in values
-    ]
+    found = [Choice(pk, title_of(kind, values[pk]), pk in linked) for pk in ids if pk in values]
     return sorted(found, key=lambda each: not each.is_linked)
 
 
 def on_record(integration: Integration, drafted: Sequence[Row], kind: str, row_id: uuid.UUID) -> Trial | None:
     """What every line of a mapping makes of one record, both ways; None where there is no such row."""
     with tenancy.within(integration.company_id):
-        scene = _scene(integration, drafted, kind, [row_id])
+        scene = set_scene(integration, drafted, kind, [row_id])
         values = rows.values(kind, [row_id], policy.named(policy.of(integration))).get(row_id)
     if values is None:
         return None
     link = scene.links.get(row_id)
-    records, unread = _read(scene, [link] if link else [])
+    records, unread = read_theirs(scene, [link] if link else [])
     record = records.get(link.external_id) if link else None
-    lines = tuple(_shown(line, values.get(line.ours.name), record, scene.context) for line in scene.lines)
-    title = str(values.get(TITLES[kind]) or "Without a name")
-    return Trial(title, link is not None, lines, unread, () if link else tuple(_lacking(scene, lines)))
+    lines = tuple(show(line, values.get(line.ours.name), record, scene.context) for line in scene.lines)
+    return Trial(title_of(kind, values), link is not None, lines, unread, () if link else tuple(lacking(scene, lines)))
 
 
-def dry_run(integration: Integration, drafted: Sequence[Row], kind: str, limit: int) -> DryRun:
-    """What publishing this mapping would do to up to ``limit`` records of one kind: those linked, then new ones."""
-    limit = max(1, min(limit, MOST))
-    with tenancy.within(integration.company_id):
-        linked = list(_links(integration, kind, None))[:limit]
-        new = [pk for pk in rows.newer(integration, kind, limit) if pk not in set(linked)]
-        ids = [*linked, *new][:limit]
-        scene = _scene(integration, drafted, kind, ids)
-        rules = policy.of(integration)
-        values, stamps = rows.values(kind, ids, policy.named(rules)), rows.stamps(kind, ids)
-        is_closed = rules.writes == policy.Policy.Writes.NONE
-    records, unread = _read(scene, list(scene.links.values()))
-    counts: Counter[str] = Counter()
-    failures: list[Failure] = []
-    comes_in = 0
-    for pk in [pk for pk in ids if pk in values]:
-        title, link = str(values[pk].get(TITLES[kind]) or "Without a name"), scene.links.get(pk)
-        record = records.get(link.external_id) if link else None
-        shown = [_shown(line, values[pk].get(line.ours.name), record, scene.context) for line in scene.lines]
-        wrong = _failures(title, pk, shown) + _refused_creation(scene, title, pk, link, shown)
-        failures += wrong
-        comes_in += any(_is_taken(each, link, stamps.get(pk), record) for each in shown)
-        out = "skip" if is_closed else _outcome(scene, link, values[pk], record, stamps.get(pk))
-        counts["error" if any(each.way == "out" for each in wrong) else out] += 1
-    calls = _calls(integration, counts, len(scene.links))
-    return DryRun(kind, counts.total(), _all(counts), comes_in, calls, tuple(failures), unread)
+def title_of(kind: str, values: Mapping[str, Ours]) -> str:
+    """What a row with these values is called, for every colleague."""
+    return str(values.get(TITLES[kind]) or "Without a name")
 
 
-def _all(counts: Counter[str]) -> dict[str, int]:
-    return {name: counts[name] for name in ("create", "update", "skip", "error")}
-
-
-def _scene(integration: Integration, drafted: Sequence[Row], kind: str, ids: Collection[uuid.UUID]) -> _Scene:
+def set_scene(integration: Integration, drafted: Sequence[Row], kind: str, ids: Collection[uuid.UUID]) -> Scene:
+    """What a trial of these rows works with. Needs ``tenancy.within`` their company."""
     known = mapping.known_fields(integration)
     crm_object = connection.adapter(integration).objects[kind]
     lines = mapping.resolved(drafted, known).get(kind, ())
     context = mapping.context(Company.objects.get(pk=integration.company_id))
-    return _Scene(
-        integration, kind, lines, known.get(crm_object, {}), context, crm_object, _links(integration, kind, ids)
+    return Scene(
+        integration, kind, lines, known.get(crm_object, {}), context, crm_object, links_of(integration, kind, ids)
     )
 
 
-def _links(integration: Integration, kind: str, ids: Collection[uuid.UUID] | None) -> dict[uuid.UUID, RecordLink]:
+def links_of(integration: Integration, kind: str, ids: Collection[uuid.UUID] | None) -> dict[uuid.UUID, RecordLink]:
     """The links of these rows, or the first ones of a kind, to records that are there."""
     found = RecordLink.objects.filter(
         integration=integration, kind=kind, state=RecordLink.State.LINKED, row_id__isnull=False
@@ -205,7 +148,7 @@ def _named(kind: str, query: str) -> list[uuid.UUID]:
     return list(found.values_list("pk", flat=True)[:FIRST])
 
 
-def _read(scene: _Scene, links: Sequence[RecordLink]) -> tuple[dict[str, Record], str]:
+def read_theirs(scene: Scene, links: Sequence[RecordLink]) -> tuple[dict[str, Record], str]:
     """What the CRM holds now, by id, and why it could not be asked."""
     names = tuple(sorted({line.crm_field for line in scene.lines if line.theirs is not None}))
     if not links or not names:
@@ -223,7 +166,8 @@ def _read(scene: _Scene, links: Sequence[RecordLink]) -> tuple[dict[str, Record]
         return {}, str(error)
 
 
-def _shown(line: Line, ours: Ours, record: Record | None, context: Context) -> Shown:
+def show(line: Line, ours: Ours, record: Record | None, context: Context) -> Shown:
+    """One line on one record. Without the record, the way there alone."""
     shown = Shown(line, line.ours.constant or ours)
     if line.is_out:
         try:
@@ -243,68 +187,12 @@ def _shown(line: Line, ours: Ours, record: Record | None, context: Context) -> S
     return replace(shown, is_equal=is_known and line.normal(shown.sent) == line.normal(theirs))
 
 
-def _failures(title: str, pk: uuid.UUID, shown: Sequence[Shown]) -> list[Failure]:
-    out = [Failure(title, pk, each.line.ours.label, "out", each.sent_error) for each in shown if each.sent_error]
-    return out + [Failure(title, pk, each.line.ours.label, "in", each.got_error) for each in shown if each.got_error]
-
-
-def _refused_creation(
-    scene: _Scene, title: str, pk: uuid.UUID, link: RecordLink | None, shown: Sequence[Shown]
-) -> list[Failure]:
-    if link is not None:
-        return []
-    return [
-        Failure(title, pk, label, "out", f"The CRM requires {label} of a new record, and it has no value.")
-        for label in _lacking(scene, shown)
-    ]
-
-
-def _lacking(scene: _Scene, shown: Sequence[Shown]) -> list[str]:
+def lacking(scene: Scene, shown: Sequence[Shown]) -> list[str]:
     """Labels of fields that a new record needs and would not get."""
     filled = {each.line.crm_field for each in shown if each.sent is not None or each.sent_error}
     key = connection.adapter(scene.integration).key_fields.get(scene.object)
     needed = [one for one in scene.fields.values() if one.is_required and one.name not in filled and one.name != key]
     return [one.label for one in needed if one.type != "reference" or one.is_custom]
-
-
-def _outcome(
-    scene: _Scene, link: RecordLink | None, values: Mapping[str, Ours], record: Record | None, stamp: datetime | None
-) -> str:
-    """create, update or skip: what the push itself would decide."""
-    lines = [line for line in scene.lines if line.theirs and (line.writes_changed if link else line.writes_new)]
-    held = link or RecordLink(integration=scene.integration, kind=scene.kind, crm_object=scene.object)
-    item = outgoing.of(held, values, lines, (), scene.context)
-    if item.is_creation:
-        return "create"
-    if record is None:
-        return "update" if item.wishes else "skip"
-    return "update" if outgoing.compared(item, record, stamp).item.wishes else "skip"
-
-
-def _is_taken(shown: Shown, link: RecordLink | None, stamp: datetime | None, record: Record | None) -> bool:
-    """Whether the CRM's value of this line would be written here."""
-    line = shown.line
-    if link is None or record is None or not line.is_in or shown.got_error:
-        return False
-    theirs = line.normal(shown.theirs)
-    halves = three_way.halves(link.shadow, line.crm_field)
-    ours = shown.sent if line.is_out else _as_theirs(shown)
-    decision = three_way.decide(line, line.normal(ours), theirs, *halves, stamp, record.modified_at)
-    return decision.action == "take_theirs"
-
-
-def _as_theirs(shown: Shown) -> Value:
-    """Our value in the CRM's form, for a line that never sends it."""
-    try:
-        return shown.line.outgoing(shown.ours, Context(theirs=shown.line.theirs))
-    except TransformError:
-        return None if shown.ours is None else str(shown.ours)
-
-
-def _calls(integration: Integration, counts: Counter[str], linked: int) -> int:
-    """About how many calls it takes: reading what is linked, and writing in batches."""
-    batch = connection.adapter(integration).batch
-    return math.ceil(linked / AT_ONCE) + math.ceil(counts["create"] / batch) + math.ceil(counts["update"] / batch)
 
 
 def kinds_with_lines(drafted: Sequence[Row]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm import trial
+from crm import dry_runs, trial
 from crm.contract import Record
 from crm.mapping import Row
 from crm.models import Policy
@@ -71,7 +71,7 @@ def test_a_crm_that_does_not_answer_leaves_our_side(scene: Scene, monkeypatch: p
     assert found is not None
     assert found.unread == "It is down."
     assert found.lines[0].sent == "Pension One"
-    assert trial.dry_run(scene.integration, STANDARD, "organization", 20).unread == "It is down."
+    assert dry_runs.run(scene.integration, STANDARD, "organization", 20).unread == "It is down."
 
 
 def test_a_dry_run_counts_what_publishing_would_do(scene: Scene) -> None:
@@ -79,17 +79,43 @@ def test_a_dry_run_counts_what_publishing_would_do(scene: Scene) -> None:
         Policy.objects.create(company=scene.company, integration=scene.integration, creates_organizations=True)
         Organization.objects.create(company=scene.company, name="New One")
         Organization.objects.create(company=scene.company, name="New Two")
-    run = trial.dry_run(scene.integration, STANDARD, "organization", 20)
+    run = dry_runs.run(scene.integration, STANDARD, "organization", 20)
     assert dict(run.counts) == {"create": 2, "update": 1, "skip": 0, "error": 0}
     assert (run.tried, run.comes_in, run.calls) == (3, 1, 3)
     assert scene.crm.writes == []
-    run = trial.dry_run(scene.integration, [STANDARD[0]], "organization", 20)
+    run = dry_runs.run(scene.integration, [STANDARD[0]], "organization", 20)
     assert dict(run.counts) == {"create": 2, "update": 0, "skip": 1, "error": 0}
+
+
+def test_a_dry_run_tells_each_field_and_why(scene: Scene) -> None:
+    with tenancy.within(scene.company.pk):
+        Policy.objects.create(company=scene.company, integration=scene.integration, creates_organizations=True)
+        Organization.objects.create(company=scene.company, name="New One")
+    run = dry_runs.run(scene.integration, STANDARD, "organization", 20)
+    told = [(each.title, each.action, each.label, each.ours, each.theirs) for each in run.told]
+    assert told == [
+        ("Pension One", "update", "Match score", 82.5, None),
+        ("Pension One", "change here", "City", "Bern", "Zürich"),
+        ("New One", "create", "Name of the firm", "New One", None),
+    ]
+    assert all(each.reason for each in run.told)
+    assert run.told[0].external_id
+    [left] = dry_runs.run(scene.integration, [STANDARD[0]], "organization", 1).told
+    assert (left.action, left.reason, left.label) == ("skip", "The CRM holds it already.", "")
+    [wrong] = dry_runs.run(
+        scene.integration, [Row("org.name", "Account", "Short__c", "to_crm")], "organization", 1
+    ).told
+    assert (wrong.action, wrong.label, wrong.crm_field, wrong.ours) == (
+        "error",
+        "Name of the firm",
+        "Short__c",
+        "Pension One",
+    )
 
 
 def test_a_dry_run_lists_every_value_that_would_be_refused(scene: Scene) -> None:
     rows = [Row("org.name", "Account", "Short__c", "to_crm"), Row("match.score", "Account", SCORE, "to_crm")]
-    run = trial.dry_run(scene.integration, rows, "organization", 20)
+    run = dry_runs.run(scene.integration, rows, "organization", 20)
     assert dict(run.counts) == {"create": 0, "update": 0, "skip": 0, "error": 1}
     [failure] = run.failures
     assert (failure.title, failure.label, failure.way) == ("Pension One", "Name of the firm", "out")
@@ -99,7 +125,7 @@ def test_a_dry_run_lists_every_value_that_would_be_refused(scene: Scene) -> None
 def test_a_company_that_writes_nothing_has_nothing_to_send(scene: Scene) -> None:
     with tenancy.within(scene.company.pk):
         Policy.objects.create(company=scene.company, integration=scene.integration, writes="none")
-    assert dict(trial.dry_run(scene.integration, STANDARD, "organization", 20).counts)["skip"] == 1
+    assert dict(dry_runs.run(scene.integration, STANDARD, "organization", 20).counts)["skip"] == 1
 
 
 def test_a_deleted_record_is_not_compared(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +138,7 @@ def test_a_deleted_record_is_not_compared(scene: Scene, monkeypatch: pytest.Monk
 def test_other_kinds_are_tried_too(scene: Scene) -> None:
     for kind in ("meeting", "email", "task", "note"):
         assert trial.choices(scene.integration, kind) == []
-        assert trial.dry_run(scene.integration, STANDARD, kind, 20).tried == 0
+        assert dry_runs.run(scene.integration, STANDARD, kind, 20).tried == 0
     assert trial.kinds_with_lines(STANDARD) == [
         ("organization", "Firms"),
         ("person", "People"),
