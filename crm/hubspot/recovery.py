@@ -3,11 +3,14 @@
 https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from crm.contract import Change, Link, Written
+from django.conf import settings
+
+from crm.contract import Change, Link, Related, Written
 from crm.hubspot import calls, paths, reading, records, writing
 
 MOST_READ = 2_000
@@ -17,6 +20,9 @@ search, for those that belong to nothing or to what has more."""
 LOOKS = {"emails": ("hs_timestamp", "hs_email_subject")}
 """What a mail that was made lately is known by: its text, with our mark, is shown to nobody who did not ask for the
 right to read all mail, and we do not."""
+
+MADE_BY = "hs_object_source_id"
+"""The app that made a record, if one did. HubSpot and people log mails too, of the same time and subject."""
 
 LOOKED_BACK = timedelta(minutes=5)
 """How far two clocks may be apart when a record is looked for that was made at a time of ours."""
@@ -50,68 +56,98 @@ def _by_key(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written
 
 def _by_mark(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:
     """Look through what the relations of each hold, a list that lags nothing; for what is left, by search."""
-    body = records.BODIES.get(object)
-    if body is None:
+    if object not in records.BODIES:
         return ()
-    found: dict[str, Written] = {}
-    held = sorted(_held(link, object, changes), key=int, reverse=True)[:MOST_READ]
+    search = _Search(link, object, changes)
+    holders = _held(link, object, changes)
+    held = sorted(holders, key=int, reverse=True)[:MOST_READ]
     for start in range(0, len(held), writing.BATCH):
-        asked = {
-            "properties": [body, *LOOKS.get(object, ())],
-            "inputs": [{"id": one} for one in held[start : start + writing.BATCH]],
-        }
-        answer = calls.post(link, paths.objects(object, "/batch/read"), asked)
-        found |= _marked(object, calls.rows(answer), changes)
-        if len(found) == len(changes):
-            return tuple(found.values())
-    return tuple((_by_search(link, object, body, changes) | found).values())
+        inputs = [{"id": one} for one in held[start : start + writing.BATCH]]
+        answer = calls.post(
+            link, paths.objects(object, "/batch/read"), {"properties": search.properties, "inputs": inputs}
+        )
+        search.look_through(calls.rows(answer), holders)
+        if not search.missing:
+            break
+    if search.missing:
+        _by_search(link, object, search)
+    return tuple(search.found.values())
 
 
-def _held(link: Link, object: str, changes: Sequence[Change]) -> set[str]:
-    """Ids of the records of this kind that hang on the first thing each change relates to."""
+def _held(link: Link, object: str, changes: Sequence[Change]) -> dict[str, set[Related]]:
+    """Ids of the records of this kind that hang on the first thing each change relates to, with these things."""
     firsts = {one for change in changes for one in change.related[:1]}
-    held: set[str] = set()
+    holders: dict[str, set[Related]] = defaultdict(set)
     for kind in sorted({one.kind for one in firsts}):
         ids = sorted(one.external_id for one in firsts if one.kind == kind)
-        for ends in reading.associated(link, records.OBJECTS[kind], ids, object).values():
-            held |= {one for one, _ in ends}
-    return held
+        for first, ends in reading.associated(link, records.OBJECTS[kind], ids, object).items():
+            for one, _ in ends:
+                holders[one].add(Related(kind, first))
+    return holders
 
 
-def _by_search(link: Link, object: str, body: str, changes: Sequence[Change]) -> dict[str, Written]:
+def _by_search(link: Link, object: str, search: "_Search") -> None:
     """Look through what was made since these were planned. A search: it does not see the last moments."""
-    planned = [change.planned_at for change in changes if change.planned_at]
-    if len(planned) < len(changes):
-        return {}
+    planned = [change.planned_at for change in search.changes if change.planned_at]
+    if len(planned) < len(search.changes):
+        return
     since = records.milliseconds(min(planned) - LOOKED_BACK)
     asked: dict[str, Any] = {
         "filterGroups": [{"filters": [{"propertyName": "hs_createdate", "operator": "GTE", "value": str(since)}]}],
         "sorts": [{"propertyName": "hs_createdate", "direction": "ASCENDING"}],
-        "properties": [body, *LOOKS.get(object, ())],
+        "properties": search.properties,
         "limit": reading.SEARCH_LIMIT,
     }
-    found: dict[str, Written] = {}
     for start in range(0, MOST_READ, reading.SEARCH_LIMIT):
         answer = calls.post(link, paths.objects(object, "/search"), {**asked, "after": str(start)})
-        found |= _marked(object, calls.rows(answer), changes)
-        if len(found) == len(changes) or not reading.after(answer):
+        search.look_through(calls.rows(answer))
+        if not search.missing or not reading.after(answer):
             break
-    return found
 
 
-def _marked(object: str, bodies: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> dict[str, Written]:
-    wanted = {change.key for change in changes}
-    looks: dict[tuple[Any, ...] | None, Change] = {
-        look: change for change in changes if (look := _look(object, change.values))
-    }
-    found: dict[str, Written] = {}
-    for one in bodies:
-        key, alike = records.mark_of(object, one), looks.get(_look(object, one.get("properties") or {}))
-        if not key and alike and _is_recent(one, alike):
-            key = alike.key
-        if key in wanted:
-            found[key] = writing.taken(object, key, one, is_created=True)
-    return found
+class _Search:
+    """Which creations are found so far. A record is one of them at most, and each of them one record."""
+
+    def __init__(self, link: Link, object: str, changes: Sequence[Change]) -> None:
+        self.object, self.changes = object, changes
+        self.app = link.details.get("app_id") or settings.HUBSPOT_APP_ID
+        self.properties = [records.BODIES[object], MADE_BY, *LOOKS.get(object, ())]
+        self.missing = {change.key: change for change in changes}
+        self.found: dict[str, Written] = {}
+        self._taken: set[str] = set()
+
+    def look_through(
+        self, bodies: Sequence[Mapping[str, Any]], holders: Mapping[str, Collection[Related]] | None = None
+    ) -> None:
+        """``holders`` says what each of these hangs on; without it that is not known."""
+        for body in bodies:
+            external_id = str(body["id"])
+            if external_id in self._taken:
+                continue
+            key = records.mark_of(self.object, body) or self._alike(body, (holders or {}).get(external_id))
+            if key in self.missing:
+                del self.missing[key]
+                self._taken.add(external_id)
+                self.found[key] = writing.taken(self.object, key, body, is_created=True)
+
+    def _alike(self, body: Mapping[str, Any], holders: Collection[Related] | None) -> str:
+        """The key of a creation that looks as this record does and that it can be; or nothing."""
+        look = _look(self.object, body.get("properties") or {})
+        if look is None:
+            return ""
+        for change in self.missing.values():
+            hangs_there = holders is None or any(one in holders for one in change.related[:1])
+            if hangs_there and _look(self.object, change.values) == look and self._may_be(body, change):
+                return change.key
+        return ""
+
+    def _may_be(self, body: Mapping[str, Any], change: Change) -> bool:
+        """Whether our app made it, or, where nobody says who did, whether it was made since this was planned."""
+        made_by = (body.get("properties") or {}).get(MADE_BY)
+        if self.app and made_by:
+            return str(made_by) == self.app
+        made_at = records.moment(body.get("createdAt"))
+        return bool(made_at and change.planned_at and made_at >= change.planned_at - LOOKED_BACK)
 
 
 def _look(object: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -121,8 +157,3 @@ def _look(object: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     sent_at, subject = (values.get(name) for name in LOOKS[object])
     moment = records.moment(sent_at)
     return (moment, subject) if moment and subject else None
-
-
-def _is_recent(body: Mapping[str, Any], change: Change) -> bool:
-    made_at = records.moment(body.get("createdAt"))
-    return bool(made_at and change.planned_at and made_at >= change.planned_at - LOOKED_BACK)

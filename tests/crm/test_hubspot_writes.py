@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -294,6 +295,62 @@ def test_lost_notes_of_many_people_cost_no_call_each(world: World) -> None:
     world.forget_calls()
     assert len(world.adapter.recover(world.link, "notes", made)) == 60
     assert sum(world.calls().values()) == 2
+
+
+def mail(world: World, *related: Related, at: str = "2026-11-20T10:00:00Z", subject: str = "Terms") -> Change:
+    """A new mail, planned now. Its text, and our mark in it, is not shown to us."""
+    values = {"hs_timestamp": at, "hs_email_subject": subject, "hs_email_direction": "EMAIL"}
+    return replace(world.change("email"), values=values, related=related)
+
+
+def found_mails(world: World, *changes: Change) -> dict[str, str]:
+    return {one.key: one.external_id for one in world.adapter.recover(world.link, "emails", changes)}
+
+
+def test_lost_mails_of_one_time_and_subject_are_told_apart_by_whom_they_belong_to(world: World) -> None:
+    one, other = (Related("person", each) for each in people(world, 2))
+    made = [mail(world, one), mail(world, other), mail(world, one, other), mail(world, one, subject="Others")]
+    ids = [each.external_id for each in write(world, *made)]
+    lost = mail(world, other)
+    found = found_mails(world, *reversed(made), lost)
+    assert lost.key not in found
+    assert (found[made[1].key], found[made[3].key]) == (ids[1], ids[3])
+    # The two that begin with the same person are alike in all that we may see: each is one of them, none is lost.
+    assert {found[made[0].key], found[made[2].key]} == {ids[0], ids[2]}
+
+
+def test_lost_mails_that_are_alike_in_everything_are_each_found_once(world: World) -> None:
+    person = Related("person", people(world, 1)[0])
+    made = [mail(world, person) for _ in range(3)]
+    ids = {each.external_id for each in write(world, *made[:2])}
+    found = found_mails(world, *made)
+    assert set(found.values()) == ids
+    assert len(found) == 2
+
+
+def test_a_mail_that_somebody_else_logged_is_not_taken_for_ours(world: World) -> None:
+    person = people(world, 1)[0]
+    row = {"hs_timestamp": "2026-11-20T10:00:00Z", "hs_email_subject": "Terms", "hs_email_direction": "EMAIL"}
+    world.desk.control("records", type="emails", records=[{"properties": row, "contacts": [person]}], silent=True)
+    assert found_mails(world, mail(world, Related("person", person))) == {}
+
+
+def test_a_mail_of_an_earlier_link_is_found_however_old_it_is(world: World) -> None:
+    made = mail(world, Related("person", people(world, 1)[0]))
+    written = write(world, made)[0]
+    world.advance(90 * 86_400)
+    again = replace(made, key=mail(world).key, planned_at=None)
+    assert found_mails(world, again) == {again.key: written.external_id}
+
+
+def test_where_our_app_is_not_known_a_lost_mail_is_one_made_just_now(world: World) -> None:
+    made = mail(world, Related("person", people(world, 1)[0]))
+    written = write(world, made)[0]
+    nameless = replace(world.link, details={})
+    assert [one.external_id for one in world.adapter.recover(nameless, "emails", [made])] == [written.external_id]
+    for planned_at in (datetime.now(UTC) + timedelta(hours=1), None):
+        change = replace(made, planned_at=planned_at)
+        assert world.adapter.recover(nameless, "emails", [change]) == ()
 
 
 def test_what_belongs_to_nothing_is_found_by_search(world: World) -> None:

@@ -189,5 +189,6 @@ def _salesforce(scene: Scene) -> World:
 def _hubspot(scene: Scene) -> World:
     app: App = installed(scene)
     http = outbound.session(providers.get("hubspot"), app.link()["access_token"])
-    link = Link(http, str(app.portal), {"account_name": "Acme"})
+    app_id = scene.get(f"hubspot/clients/app?client_id={app.client_id}")["app_id"]
+    link = Link(http, str(app.portal), {"account_name": "Acme", "app_id": str(app_id)})
     return World("hubspot", hubspot.adapter, link, scene, HUBSPOT_FIELDS, app)
