@@ -75,6 +75,8 @@ def restore(conflict: Conflict, user: User) -> None:
     """
     with transaction.atomic():
         link = RecordLink.objects.select_for_update(of=("self",)).get(pk=conflict.link_id)
+        if conflict.erased_at:
+            raise Unusable("Its values were removed here.")
         if link.row_id is None or conflict.restored_at:
             raise Unusable("It was put back already." if conflict.restored_at else "It is linked to nothing here now.")
         if not rows.stamps(link.kind, [link.row_id]):

@@ -15,6 +15,7 @@ from crm.twins import Proposal
 from integrations.models import Integration
 
 GONE = "Its row was deleted here."
+FORGOTTEN = "It was deleted for privacy in the CRM. Nothing was deleted here: that is for you to decide."
 
 
 @dataclass
@@ -67,6 +68,8 @@ def follow(book: Book, kind: str, record: Record, policy: Policy, now: datetime)
     for alias in record.aliases:
         _merge(book, kind, alias, record.external_id, now)
     link = book.links.get(record.external_id)
+    if link is not None and link.reason == FORGOTTEN:
+        return False  # that is for good: the CRM's lists are late
     if link is not None and link.state == RecordLink.State.DELETED:
         link.state, link.reason, link.deleted_at, link.is_due = RecordLink.State.LINKED, "", None, True
         book.touch(link)

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from crm import drift, ledger, news
+from crm import deletes, drift, ledger, news, taken_back
 from crm.models import Conflict, DriftReport
 from integrations import sync_states
 from integrations.models import Integration, SyncRun, SyncState
@@ -57,8 +57,21 @@ def compare(integration_id: str) -> None:
 
 
 def purge() -> None:
-    """Delete old records of what was written, what gave way, and how both sides compared."""
+    """Delete old records of what was written, what gave way, and how both sides compared; empty what was taken back
+    meanwhile, in a job for each CRM, also of one that is not synced any more."""
+    for pk in Integration.unscoped.filter(integration_type="crm").values_list("pk", flat=True):
+        async_task("crm.jobs.empty", str(pk))
     before = timezone.now() - KEEP
     ledger.forget(before)
     Conflict.unscoped.filter(found_at__lt=before).delete()
     DriftReport.unscoped.filter(made_at__lt=before).delete()
+
+
+def empty(integration_id: str) -> None:
+    """Empty what is kept of one CRM's values that were taken back. While it is being synced, that sees to it itself."""
+    integration = Integration.unscoped.get(pk=uuid.UUID(integration_id))
+    if SyncState.unscoped.filter(integration=integration, held_until__gt=timezone.now()).exists():
+        return
+    with tenancy.within(integration.company_id):
+        deletes.let_go(integration)
+        taken_back.sweep(integration)

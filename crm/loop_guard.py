@@ -31,7 +31,7 @@ def caught(planned: Mapping[uuid.UUID, Mapping[str, Value]], now: datetime) -> s
     """
     counts = ~Q(link__error_code=CODE) | Q(planned_at__gt=F("link__failed_at"))
     recent = Write.objects.filter(counts, planned_at__gt=now - WITHIN, link__among=planned.keys())
-    recent = recent.filter(state=Write.State.DONE).order_by()
+    recent = recent.filter(state=Write.State.DONE, erased_at=None).order_by()
     often = recent.values("link").annotate(times=Count("pk")).filter(times__gte=MOST_WRITES)
     times = dict(often.values_list("link", "times"))
     told = _told(recent, times.keys()) if times else {}

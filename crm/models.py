@@ -192,6 +192,12 @@ class RecordLink(TenantModel):
     reason = models.TextField(blank=True, help_text="Why it is in this state, in plain words.")
     shadow = models.JSONField(default=dict)
     related = models.JSONField(default=list, help_text="What it belongs to in the CRM, as last written or read.")
+    parts = models.PositiveIntegerField(
+        default=0, help_text="How many matches of a firm, or notes on a meeting, there were when it was last compared."
+    )
+    is_withheld = models.BooleanField(
+        default=False, help_text="What its row was may not be told any more, and what was told is emptied here."
+    )
     external_stamp = models.DateTimeField(null=True, help_text="When it last changed there, by the CRM's clock.")
     looked_at = models.DateTimeField(null=True, help_text="When our row was last compared with it.")
     is_due = models.BooleanField(default=False, help_text="To be compared again, whatever the stamps say.")
@@ -261,6 +267,8 @@ class Write(TenantModel):
     done_at = models.DateTimeField(null=True)
     echoed_at = models.DateTimeField(null=True, help_text="When it first came back from the CRM and was ignored.")
     echoes = models.PositiveIntegerField(default=0)
+    erased_at = models.DateTimeField(null=True, help_text="When its values were removed here, for good.")
+    erased_why = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-planned_at"]
@@ -299,6 +307,8 @@ class Conflict(TenantModel):
     found_at = models.DateTimeField(default=timezone.now)
     restored_at = models.DateTimeField(null=True)
     restored_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    erased_at = models.DateTimeField(null=True, help_text="When its values were removed here, for good.")
+    erased_why = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-found_at"]

@@ -12,12 +12,13 @@ from dataclasses import replace
 from django.db import transaction
 from django.utils import timezone
 
-from crm import connection, deletes, edited, incoming, mending, policy
+from crm import connection, deletes, edited, incoming, mending, policy, taken_back
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
 from crm.mapping import Mapping, context, known_fields
 from crm.models import RecordLink
 from integrations import outsiders, runs
+from integrations.contract import FORGET
 from integrations.errors import MissingScope, Temporary
 from integrations.models import PokedItem, RoundPage, SetAside, SyncRun
 from relationships import bulk
@@ -36,6 +37,7 @@ def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
     """
     intake = _intake(held, mapping)
     deletes.let_go(intake.integration)
+    taken_back.follow(held)
     held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     kinds = [kind for kind in KINDS if _is_read(intake, kind)]
     _forget_others(intake, kinds)
@@ -87,7 +89,7 @@ def _is_read(intake: Intake, kind: str) -> bool:
 
 def _forget_others(intake: Intake, kinds: Sequence[str]) -> None:
     """What pushes named and nobody reads."""
-    named = PokedItem.objects.filter(state=intake.held.state)
+    named = PokedItem.objects.filter(state=intake.held.state).exclude(name__startswith=FORGET)
     for kind in kinds:
         named = named.exclude(name__startswith=f"{intake.adapter.objects[kind]}:")
     named.delete()

@@ -12,7 +12,19 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from crm import budgets, connection, link_errors, mapping, outgoing, parents, policy, recovery, rows, sending
+from crm import (
+    budgets,
+    connection,
+    link_errors,
+    mapping,
+    outgoing,
+    parents,
+    policy,
+    recovery,
+    rows,
+    sending,
+    taken_back,
+)
 from crm.contract import Link, Record, RecordError, Related, Wanted
 from crm.mapping import Line, Mapping
 from crm.models import KINDS, Policy, RecordLink
@@ -114,11 +126,13 @@ def _push_page(
     pairs = [(row_id, link) for row_id, link in _links(round, kind, row_ids) if link.pk not in unknown]
     lines = round.lines(kind)
     items, stuck = [], []
+    _count_parts(round, kind, pairs, values)
     for row_id, link in pairs:
         if row_id not in values:
             continue
         known = [Related(*one) for one in link.related]
         named = round.adapter.takes(link.crm_object, related.get(row_id, ()), known)
+        link.is_withheld = values[row_id].get(rows.IS_WITHHELD, False) if link._state.adding else link.is_withheld
         item = outgoing.of(link, values[row_id], lines, named, round.context)
         if error := _obstacle(round, kind, item):
             stuck.append((link, error))
@@ -130,6 +144,20 @@ def _push_page(
     _keep_idle(round, [item for item in items if not item.is_worth_sending and not item.flaw], looked_at)
     sending.keep_back(round, stuck, looked_at)
     sending.send(round, sendable, looked_at)
+
+
+def _count_parts(round: Round, kind: str, pairs: Sequence[Row], values: dict[uuid.UUID, rows.Values]) -> None:
+    """Note of which rows there are other parts now than when they were last compared. What was told with a note that is
+    told no more is emptied here."""
+    fewer = []
+    for row_id, link in pairs:
+        parts = values.get(row_id, {}).get(rows.PARTS, link.parts)
+        if parts != link.parts:
+            round.parts[link.pk] = parts
+        if parts < link.parts and kind == "meeting":
+            fewer.append(link.pk)
+    if fewer:
+        taken_back.without_a_note(round.integration, fewer)
 
 
 def _links(round: Round, kind: str, row_ids: Sequence[uuid.UUID]) -> list[Row]:

@@ -40,7 +40,8 @@ IDENTITY = {"person": "person.email", "organization": "org.domain"}
 @dataclass
 class Round:
     """One pushing of one CRM. ``keyless`` are objects whose field for our key turned out to be missing; ``created`` are
-    links of firms and people that were given a record in it. ``lane`` is the one thread that speaks to the CRM while
+    links of firms and people that were given a record in it; ``parts`` are those of rows that have more or fewer now, by
+    their links. ``lane`` is the one thread that speaks to the CRM while
     this one writes down what it said; ``flight`` is the batch that is under way there."""
 
     held: runs.Held
@@ -51,6 +52,7 @@ class Round:
     lane: ThreadPoolExecutor
     keyless: set[str] = field(default_factory=set)
     created: list[uuid.UUID] = field(default_factory=list)
+    parts: dict[uuid.UUID, int] = field(default_factory=dict)
     flight: "Flight | None" = None
 
     @property
@@ -144,6 +146,7 @@ def mark_looked(round: Round, links: Sequence[RecordLink], looked_at: datetime) 
     """
     ids = [link.pk for link in links]
     RecordLink.objects.filter(pk__among=ids).update(is_due=False, looked_at=looked_at)
+    bulk.update(RecordLink, [{"id": pk, "parts": round.parts[pk]} for pk in ids if pk in round.parts])
     # After the update, which waited for whoever was publishing.
     lines = FieldMapping.objects.filter(company=round.integration.company_id, crm_provider=round.integration.provider)
     if (lines.aggregate(newest=Max("version"))["newest"] or 0) != round.mapping.version:
@@ -405,7 +408,7 @@ def store(rows: Sequence[tuple[RecordLink, dict[str, Any]]]) -> None:
             setattr(link, name, value)
         groups[("new",) if link._state.adding else tuple(sorted(columns))].append(link)
     new = groups.pop(("new",), [])
-    names = sorted({"state", "external_id"}.union(*(columns for _, columns in rows)))
+    names = sorted({"state", "external_id", "is_withheld"}.union(*(columns for _, columns in rows)))
     bulk.upsert(RecordLink, [_row(link, (*_FIXED, *names)) for link in new], unique=["id"], once=_FIXED)
     for link in new:
         link._state.adding = False

@@ -353,6 +353,10 @@ class Touchpoint(TenantModel):
     )
     origin = models.CharField(max_length=100, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    is_withheld = models.BooleanField(
+        default=False,
+        help_text="A block rule hides it, or it became private: what was told of it elsewhere is taken back.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -374,7 +378,7 @@ class Touchpoint(TenantModel):
     def __str__(self) -> str:
         # Staff see this text. Members' pages ask privacy.title_for.
         # Of mail never: this text is kept in the admin's log, where it would outlive the sharing of the subject.
-        is_said = self.kind != self.Kind.EMAIL and not self.is_out_of_sight
+        is_said = self.kind != self.Kind.EMAIL and not self.is_withheld
         return (is_said and self.title) or self.get_kind_display()
 
     @property

@@ -1,6 +1,6 @@
 """Touchpoints that were told elsewhere, such as in a CRM, by rows of the floors above.
 
-Where nobody may say any more what such a touchpoint was, its row stays, emptied: whoever passed it on has to see that,
+Where nobody may say any more what such a touchpoint was, its row stays, withheld: whoever passed it on has to see that,
 and take it back there.
 """
 
@@ -9,13 +9,8 @@ from collections.abc import Callable
 from django.db.models import Q
 from django.db.models.expressions import Combinable
 
-from relationships.models import Touchpoint
-
 TELLERS: list[Callable[[], Combinable | Q]] = []
 """Each gives the condition under which a touchpoint was told by it; registered when the apps are ready."""
-
-EMPTIED = Q(cancelled_at__isnull=False, title="", guests=[])
-"""What forgetting leaves. Every other touchpoint has guests."""
 
 
 def is_passed_on() -> Q:
@@ -24,8 +19,3 @@ def is_passed_on() -> Q:
     for teller in TELLERS:
         found |= Q(teller())
     return found
-
-
-def is_emptied(touchpoint: Touchpoint) -> bool:
-    """Whether nobody may say any more what it was."""
-    return touchpoint.cancelled_at is not None and not touchpoint.title and not touchpoint.guests

@@ -76,6 +76,7 @@ class Meeting:
             "join_url": self.join_url if len(self.join_url) <= 1000 else "",
             "guests": [dict(guest) for guest in self.guests],
             "cancelled_at": None,
+            "is_withheld": False,
         }
 
 
@@ -116,40 +117,47 @@ class Mail:
             "answerers": sorted(str(user) for user in self.answerers),
             "guests": [dict(guest) for guest in self.guests],
             "cancelled_at": None,
+            "is_withheld": False,
         }
 
 
-def record_meetings(meetings: Sequence[Meeting], gone: Collection[str] = ()) -> dict[str, uuid.UUID]:
+def record_meetings(
+    meetings: Sequence[Meeting], gone: Collection[str] = (), withheld: Collection[str] = ()
+) -> dict[str, uuid.UUID]:
     """Make the current company's touchpoints equal to ``meetings``; returns the touchpoint's id by unique key.
 
-    Those whose keys are in ``gone`` are hidden, and keep what was noted about them. Writes what changed alone, brings
-    back what was cancelled, and takes the same number of queries for one meeting as for a thousand. Two workers that
-    record the same meeting make one row; the later one's view of it stands. Of two meetings with one key the last
-    counts. Raises NoCompany outside ``tenancy.within``.
+    Those whose keys are in ``gone`` are hidden, and keep what was noted about them; those of them that are ``withheld``
+    are hidden by a block rule. Writes what changed alone, brings back what was cancelled, and takes the same number of
+    queries for one meeting as for a thousand. Two workers that record the same meeting make one row; the later one's
+    view of it stands. Of two meetings with one key the last counts. Raises NoCompany outside ``tenancy.within``.
     """
-    return _record(meetings, gone)
+    return _record(meetings, gone, withheld)
 
 
-def record_mails(mails: Sequence[Mail], gone: Collection[str] = ()) -> dict[str, uuid.UUID]:
+def record_mails(
+    mails: Sequence[Mail], gone: Collection[str] = (), withheld: Collection[str] = ()
+) -> dict[str, uuid.UUID]:
     """Make the current company's touchpoints equal to ``mails``, as ``record_meetings`` does.
 
     Who owes an answer is not looked at here: ``follow_ups.review`` does so, with the thread keys of what was recorded
     and of what went. Raises NoCompany outside ``tenancy.within``.
     """
-    return _record(mails, gone)
+    return _record(mails, gone, withheld)
 
 
-def _record(events: Sequence[Event], gone: Collection[str]) -> dict[str, uuid.UUID]:
+def _record(events: Sequence[Event], gone: Collection[str], withheld: Collection[str]) -> dict[str, uuid.UUID]:
     """All of one kind."""
     whole = {event.unique_key: event for event in events}
     gone = set(gone) - whole.keys()
     if not whole and not gone:
         return {}
-    names = list(events[0].columns()) if events else ["cancelled_at"]
+    names = list(events[0].columns()) if events else ["cancelled_at", "is_withheld"]
     # Joins the caller's transaction: a page is stored as a whole or not at all.
     with transaction.atomic(savepoint=False):
         stored = _stored(whole.keys() | gone, names)
         _hide([row["id"] for key, row in stored.items() if key in gone and row["cancelled_at"] is None])
+        hidden = gone.intersection(withheld)
+        _withhold([row["id"] for key, row in stored.items() if key in hidden and not row["is_withheld"]])
         # In the order of their keys, here and in each statement, so that two workers cannot wait for each other.
         ids, new = _write({key: whole[key] for key in sorted(whole)}, stored)
         _connect({ids[key]: event for key, event in whole.items()}, new)
@@ -167,6 +175,11 @@ def _hide(ids: Collection[uuid.UUID]) -> None:
         now = timezone.now()
         rows = Touchpoint.objects.filter(pk__among=ids)
         rows.update(cancelled_at=now, updated_at=now)
+
+
+def _withhold(ids: Collection[uuid.UUID]) -> None:
+    if ids:
+        Touchpoint.objects.filter(pk__among=ids).update(is_withheld=True, updated_at=timezone.now())
 
 
 def _write(

@@ -10,12 +10,14 @@ from datetime import datetime
 from crm.rows import activities, notes, organizations, people
 from crm.rows.newer import newer
 from crm.rows.notes import note_text, people_of_firms
-from crm.rows.words import ADDRESSES, ORGANIZATION, PEOPLE, Created, New, Problem, Values
+from crm.rows.words import ADDRESSES, IS_WITHHELD, ORGANIZATION, PARTS, PEOPLE, Created, New, Problem, Values
 from relationships.models import Note, Organization, Person, Task, Touchpoint
 
 __all__ = [
     "ADDRESSES",
+    "IS_WITHHELD",
     "ORGANIZATION",
+    "PARTS",
     "PEOPLE",
     "Created",
     "New",

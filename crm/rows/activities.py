@@ -1,7 +1,7 @@
 """What goes out of meetings, mail and follow-up tasks: no more than every colleague may see.
 
 Of a private meeting that there was one, and when; of mail the subject where all of its owners share it, and never what
-it says. What was forgotten since it was told is taken back: that there was something, and when.
+it says. What is withheld since it was told is taken back: that there was something, and when, is all that stays.
 """
 
 import uuid
@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from crm.rows.words import Values
-from relationships import blocking, passed_on, privacy
+from crm.rows.words import IS_WITHHELD, PARTS, Values
+from relationships import blocking, privacy
 from relationships.models import Note, Person, Task, Touchpoint
 
 Relations = dict[uuid.UUID, tuple[tuple[str, uuid.UUID], ...]]
@@ -29,19 +29,23 @@ def meetings(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None
     marked = Note.objects.filter(touchpoint__among=row_ids, sync_to_crm=True).order_by("created_at", "pk")
     for pk, text in marked.values_list("touchpoint", "text"):
         notes[pk].append(text)
-    return {row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]])) for row in rows}
+    return {
+        row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]])) | {PARTS: len(notes[row.pk])}
+        for row in rows
+    }
 
 
 def _meeting(row: Touchpoint, description: str) -> Values:
     title = _title(row)
-    is_cancelled = row.cancelled_at is not None and not passed_on.is_emptied(row)
+    is_cancelled = row.cancelled_at is not None and not row.is_withheld
     return {
         "meeting.title": f"{CANCELLED}{title}" if is_cancelled else title,
         "meeting.starts_at": row.occurred_at,
         "meeting.ends_at": row.ended_at or row.occurred_at,
         "meeting.filed_at": row.occurred_at,
-        "meeting.location": None if row.is_private else row.location or None,
+        "meeting.location": None if row.is_private or row.is_withheld else row.location or None,
         "meeting.description": None if row.is_private else description or None,
+        IS_WITHHELD: row.is_private or row.is_withheld,
     }
 
 
@@ -55,6 +59,7 @@ def emails(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None =
             "email.sent_at": row.occurred_at,
             "email.description": "\n\n".join(said[row.pk]) or None,
             "email.direction": {True: "out", False: "in", None: None}[row.is_outgoing],
+            IS_WITHHELD: row.is_private or row.is_withheld,
         }
         for row in rows
     }
@@ -78,9 +83,10 @@ def _task(row: Task, is_late: bool) -> Values:
 
 
 def related(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None) -> Relations:
-    """The firms and people of touchpoints. Three queries."""
-    firms = Touchpoint.organizations.through._default_manager.filter(touchpoint_id__among=row_ids).order_by("pk")
-    people = Touchpoint.people.through._default_manager.filter(touchpoint_id__among=row_ids).order_by("pk")
+    """The firms and people of touchpoints; none of one that is withheld. Three queries."""
+    told = {"touchpoint_id__among": row_ids, "touchpoint__is_withheld": False}
+    firms = Touchpoint.organizations.through._default_manager.filter(**told).order_by("pk")
+    people = Touchpoint.people.through._default_manager.filter(**told).order_by("pk")
     return _relations(
         row_ids,
         firms.values_list("touchpoint_id", "organization_id"),
@@ -123,7 +129,7 @@ def _touchpoints(row_ids: Collection[uuid.UUID], kind: str) -> Any:
 def _title(row: Touchpoint) -> str:
     """Readable for everybody in the firm, and so for everybody in its CRM."""
     kind = Touchpoint.Kind(row.kind)
-    if row.is_out_of_sight or row.is_private or passed_on.is_emptied(row):
+    if row.is_out_of_sight or row.is_private or row.is_withheld:
         return PRIVATE[kind]
     return row.title or privacy.UNTITLED[kind]
 
@@ -134,7 +140,7 @@ def _descriptions(rows: Collection[Touchpoint], listed: frozenset[uuid.UUID] | N
     kept_out = blocking.kept_out({person.pk for row in rows for person in row.people.all()})
     said: dict[uuid.UUID, list[str]] = {}
     for row in rows:
-        if passed_on.is_emptied(row):
+        if row.is_withheld:
             said[row.pk] = []
             continue
         known = [person for person in row.people.all() if listed is None or person.organization_id in listed]

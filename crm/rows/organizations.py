@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from crm.rows.words import Created, New, Problem, Values, checked
+from crm.rows.words import PARTS, Created, New, Problem, Values, checked
 from relationships import bulk
 from relationships.models import CompanyDomain, Match, Organization, OrganizationDomain, firm_domain
 from relationships.tenancy import current_company_id
@@ -22,7 +22,7 @@ def values(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
     rows = Organization.objects.filter(pk__among=row_ids).order_by().values("pk", *COLUMNS.values())
     found: dict[uuid.UUID, Values] = {
         row["pk"]: {name: row[column] for name, column in COLUMNS.items()}
-        | {DOMAIN: None, "match.score": None, "match.summary": None, "match.last_synced": now}
+        | {DOMAIN: None, "match.score": None, "match.summary": None, "match.last_synced": now, PARTS: 0}
         for row in rows
     }
     for pk, domain in _domains(row_ids):
@@ -30,7 +30,7 @@ def values(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
     matches = Match.objects.filter(organization__among=row_ids).order_by("score", "scored_at", "pk")
     # The best comes last.
     for pk, score, summary in matches.values_list("organization", "score", "summary"):
-        found[pk] |= {"match.score": score, "match.summary": summary}
+        found[pk] |= {"match.score": score, "match.summary": summary, PARTS: found[pk][PARTS] + 1}
     return found
 
 

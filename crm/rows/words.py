@@ -19,6 +19,10 @@ ORGANIZATION = "person.organization"
 """Of people: the key of their firm, or None."""
 PEOPLE = "note.people"
 """Of notes: the keys of the people it is about, as a frozenset."""
+IS_WITHHELD = "is_withheld"
+"""Of meetings and mail whether less of them may be told than of others."""
+PARTS = "parts"
+"""Of firms how many matches they have, of meetings how many notes go out with them."""
 
 
 @dataclass(frozen=True)

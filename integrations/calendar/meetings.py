@@ -93,13 +93,17 @@ def record(
     Company.objects.select_for_update(no_key=True).filter(pk=company_id).values_list("pk").get()
     if rules.is_mixed:
         keys = set(keys) | twins.adopt(company_id, keys, rules)
-    meetings = _meetings(_guests(company_id, keys), rules, known)
-    touchpoints.record_meetings(meetings, gone=set(keys) - {meeting.unique_key for meeting in meetings})
+    guests = list(_guests(company_id, keys))
+    meetings = _meetings((guest for guest in guests if guest.event__verdict == Verdict.MEETING), rules, known)
+    hidden = {guest.event__meeting_key for guest in guests if guest.event__verdict == Verdict.HIDDEN}
+    gone = set(keys) - {meeting.unique_key for meeting in meetings}
+    touchpoints.record_meetings(meetings, gone, withheld=hidden & gone)
     return len(meetings)
 
 
 def _guests(company_id: uuid.UUID, keys: Collection[str]) -> Iterable[Any]:
-    """Every guest of every copy that counts, of any colleague; those of the copy changed last come last.
+    """Every guest of every copy that counts, or that a rule hides, of any colleague; those of the copy changed last
+    come last.
 
     One query for copies and guests together: no event without guests is a meeting. The company is asked of the event
     alone: PostgreSQL without statistics would else look for each event's guests among all of the company's.
@@ -107,7 +111,7 @@ def _guests(company_id: uuid.UUID, keys: Collection[str]) -> Iterable[Any]:
     rows = EventGuest.unscoped.filter(
         event__company_id=company_id,
         event__meeting_key__among=keys,
-        event__verdict=Verdict.MEETING,
+        event__verdict__in=[Verdict.MEETING, Verdict.HIDDEN],
     )
     order = (F("event__remote_updated_at").asc(nulls_first=True), "event_id", "email")
     return rows.order_by(*order).values_list(*COPY, *GUEST, named=True)
@@ -126,12 +130,13 @@ def forget(keys: Collection[str]) -> None:
     Touchpoint.people.through.objects.filter(touchpoint__in=hidden).delete()
     Touchpoint.organizations.through.objects.filter(touchpoint__in=hidden).delete()
     Brief.objects.filter(touchpoint__in=hidden).delete()
-    hidden.update(title="", location="", join_url="", guests=[], updated_at=timezone.now())
+    hidden.update(title="", location="", join_url="", guests=[], is_withheld=True, updated_at=timezone.now())
 
 
 COPY = (
     "event_id",
     "event__meeting_key",
+    "event__verdict",
     "event__title",
     "event__starts_at",
     "event__ends_at",

@@ -32,6 +32,7 @@ from integrations.contract.mail import (
 )
 from integrations.contract.provider import Provider, Reach
 from integrations.contract.pushes import (
+    FORGET,
     Claim,
     IncomingRequest,
     Notice,
@@ -44,6 +45,7 @@ from integrations.contract.pushes import (
 from integrations.contract.resources import ResourceInfo, UnreadableItem
 
 __all__ = [
+    "FORGET",
     "Account",
     "Begun",
     "CalendarAdapter",

@@ -78,11 +78,14 @@ def record(
     if not unique_keys:
         return 0
     Company.objects.select_for_update(no_key=True).filter(pk=company_id).values_list("pk").get()
-    mails = _mails(_parties(unique_keys), rules, known)
+    parties = list(_parties(unique_keys))
+    mails = _mails((party for party in parties if party.message__verdict == Verdict.EXCHANGE), rules, known)
+    hidden = {party.message__unique_key for party in parties if party.message__verdict == Verdict.HIDDEN}
     threads = {mail.thread_key for mail in mails}
     if is_reviewed:
         threads |= set(Touchpoint.objects.filter(unique_key__among=unique_keys).values_list("thread_key", flat=True))
-    touchpoints.record_mails(mails, gone=set(unique_keys) - {mail.unique_key for mail in mails})
+    gone = set(unique_keys) - {mail.unique_key for mail in mails}
+    touchpoints.record_mails(mails, gone, withheld=hidden & gone)
     if is_reviewed:
         follow_ups.review(company_id, threads)
     return len(mails)
@@ -91,6 +94,7 @@ def record(
 COPY = (
     "message_id",
     "message__unique_key",
+    "message__verdict",
     "message__thread_key",
     "message__subject",
     "message__sent_at",
@@ -102,8 +106,11 @@ PARTY = ("role", "email", "name", "match_key", "domain")
 
 
 def _parties(unique_keys: Collection[str]) -> QuerySet[Any, Any]:
-    """Everybody in every copy that counts, of any colleague; those of the copy that came first come first."""
-    rows = EmailParty.objects.filter(message__unique_key__among=unique_keys, message__verdict=Verdict.EXCHANGE)
+    """Everybody in every copy that counts, or that a rule hides, of any colleague; those of the copy that came first
+    come first."""
+    rows = EmailParty.objects.filter(
+        message__unique_key__among=unique_keys, message__verdict__in=[Verdict.EXCHANGE, Verdict.HIDDEN]
+    )
     return rows.order_by("message__sent_at", "message_id", "email", "role").values_list(*COPY, *PARTY, named=True)
 
 

@@ -129,7 +129,7 @@ def _take_out(messages: Sequence[EmailMessage], company_id: uuid.UUID, rules: ou
     exchanges.delete(copies, company_id, rules, keeps_passed_on=True)
     hidden = Touchpoint.objects.filter(cancelled_at__isnull=False, kind=Touchpoint.Kind.EMAIL)
     hidden = hidden.filter(unique_key__among={one.unique_key for one in messages})
-    hidden.update(title="", guests=[], updated_at=timezone.now())
+    hidden.update(title="", guests=[], is_withheld=True, updated_at=timezone.now())
 
 
 def _emails(message_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from integrations.contract import IncomingRequest, Notice
+from integrations import poked_items
+from integrations.contract import FORGET, IncomingRequest, Notice
 from integrations.errors import Refused, Unreadable
 from integrations.models import PokedItem, SyncState
 from integrations.providers.hubspot import pushes
@@ -301,7 +302,7 @@ def test_an_import_is_left_to_the_cursor_but_for_what_it_ends() -> None:
         event(78, "contact.privacyDeletion", changeSource="IMPORT"),
     )
     assert said.is_change
-    assert said.items == ("contacts:77", "contacts:78")
+    assert said.items == ("contacts:77", f"{FORGET}contacts:78")
     assert "50 of an import" in said.detail
 
 
@@ -317,6 +318,21 @@ def test_a_storm_leaves_no_names_behind(send: Sends, alice: User) -> None:
     assert poked(channel) == ["contacts:5"]
 
 
+def test_no_storm_takes_what_was_deleted_for_privacy_along(send: Sends, alice: User) -> None:
+    channel = make_crm(alice, "hubspot", "62515")
+    told = [f"{FORGET}contacts:77", f"{FORGET}contacts:78"]
+    send([event(77, "contact.privacyDeletion")])
+    drain.run()
+    for start in range(0, 1_100, 100):
+        send([event(number) for number in range(start + 1, start + 101)])
+        if start == 500:
+            send([event(78, "contact.privacyDeletion"), event(78, "contact.deletion")])
+        drain.run()
+    assert poked(channel) == told
+    poked_items.add({channel.sync_state_id: [f"contacts:{number}" for number in range(1_001)] + told})
+    assert poked(channel) == told, "nor one that comes at once"
+
+
 @given(st.lists(st.dictionaries(st.sampled_from([*pushes.KEY, *pushes.KEPT, "eventType"]), st.one_of(
     st.none(), st.booleans(), st.integers(), st.text(max_size=20), st.floats(), st.lists(st.integers(), max_size=3),
     st.sampled_from(["contact.merge", "company.creation", "object.restore", "0-1", "IMPORT", "INTEGRATION"]),
@@ -327,7 +343,7 @@ def test_any_events_are_read_or_unreadable(events: list[dict[str, Any]]) -> None
     except Unreadable:
         return
     for item in said.items:
-        kind, _, number = item.partition(":")
+        kind, _, number = item.removeprefix(FORGET).partition(":")
         assert kind in {"contacts", "companies", "notes"}
         assert number.isdigit()
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from django.conf import settings
 
-from integrations.contract import Claim, IncomingRequest, JsonObject, Notice
+from integrations.contract import FORGET, Claim, IncomingRequest, JsonObject, Notice
 from integrations.errors import Refused, Unreadable
 
 TOLERANCE_MS = 300_000
@@ -49,7 +49,8 @@ OBJECTS = {
 }
 """What events call the objects that are read from HubSpot: by name, or by type where they say only "object"."""
 
-ENDS = {"deletion", "privacyDeletion", "merge", "restore"}
+PRIVACY = "privacyDeletion"
+ENDS = {"deletion", PRIVACY, "merge", "restore"}
 """Events that no search finds again: what was deleted for privacy is listed nowhere."""
 CHANGES = {"creation", "propertyChange", "associationChange"}
 
@@ -200,10 +201,14 @@ def _object(event: JsonObject) -> str:
 
 
 def _names(event: JsonObject) -> Iterable[str]:
-    """Every record an event concerns: a merge those that vanish, too, and the one that comes of it."""
+    """Every record an event concerns: a merge those that vanish, too, and the one that comes of it.
+
+    What was deleted for privacy is not to be read again.
+    """
     merged = event.get("mergedObjectIds")
     ids = [event.get(name) for name in IDS] + (merged[:MOST_NAMED] if isinstance(merged, list) else [])
-    return [f"{_object(event)}:{one}" for one in ids if _is_id(one)]
+    said = FORGET if _what(event) == PRIVACY else ""
+    return [f"{said}{_object(event)}:{one}" for one in ids if _is_id(one)]
 
 
 def _is_ours(event: JsonObject) -> bool:

@@ -180,6 +180,14 @@ def test_a_hidden_guests_meetings_are_kept_out_of_sight_and_come_back_at_once(
     assert sorted(meetings_of(read)) == ["Meeting both", "Meeting lena"]
     assert last_run(read).kind == SyncRun.Kind.FIRST
 
+    BlockRule.unscoped.create(company=acme, kind="address", value=LP, strength="hide")
+    look()
+    withheld = Touchpoint.unscoped.filter(is_withheld=True, cancelled_at__isnull=False)
+    assert sorted(withheld.values_list("title", flat=True)) == ["Meeting both", "Meeting lena"]
+    BlockRule.unscoped.all().delete()
+    look()
+    assert not withheld.exists()
+
 
 def test_a_removed_rule_waits_for_a_sync_that_is_under_way(read: SyncState, acme: Company, look: Look) -> None:
     rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP)
