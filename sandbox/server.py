@@ -48,7 +48,7 @@ class Sandbox:
 
     def stop(self) -> None:
         """Close every connection, end every thread, write the state."""
-        self.world.stopping.set()
+        self._server.trigger.pull_trigger(self.world.stopping.set)  # said by the loop itself, which it wakes
         self._thread.join()
         for state in self.world.states.values():
             state.stop()
