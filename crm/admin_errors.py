@@ -12,7 +12,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from crm import console, echoes, link_errors, naming
+from crm import admin_log, console, echoes, link_errors, naming
+from crm.admin_filters import CauseFilter, KindFilter
 from crm.admin_records_desk import (
     SHORT_NAME,
     LinkList,
@@ -21,27 +22,18 @@ from crm.admin_records_desk import (
     field_label,
     get,
     label_of,
+    labels_there,
     named,
     record_of,
     shown,
+    staff,
     uuids,
 )
+from crm.catalogue import KIND_LABELS
 from crm.models import RecordLink
 
 PAGE = 50
 MOST_WRITES = 50
-
-
-class CauseFilter(admin.SimpleListFilter):
-    """By why it failed."""
-
-    title, parameter_name = "cause", "cause"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, cause.title) for name, cause in console.CAUSES.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(error_cause=self.value()) if self.value() else queryset
 
 
 @admin.register(RecordLink)
@@ -50,7 +42,7 @@ class RecordLinkAdmin(RecordsAdmin):
 
     list_display = ["ours", "what", "record", "state", "why", "looked_at", "company"]
     list_filter = [
-        "kind",
+        KindFilter,
         "state",
         CauseFilter,
         ("company", admin.RelatedOnlyFieldListFilter),
@@ -84,15 +76,15 @@ class RecordLinkAdmin(RecordsAdmin):
     def record(self, link: RecordLink) -> str:
         return record_of(named(link))
 
-    @admin.display(description="what", ordering="kind")
+    @admin.display(description="kind", ordering="kind")
     def what(self, link: RecordLink) -> str:
-        return f"{link.kind.capitalize()} and {link.crm_object}"
+        return KIND_LABELS.get(link.kind, link.kind)
 
     @admin.display(description="what went wrong", ordering="error_cause")
     def why(self, link: RecordLink) -> str:
         return console.cause_of(link.error_cause).title if link.error_cause else link.reason
 
-    @admin.action(description="Resync", permissions=["change"])
+    @admin.action(description="Compare again, and write what is due", permissions=["change"])
     def resync_selected(self, request: HttpRequest, queryset: QuerySet[RecordLink]) -> None:
         self._resync(request, queryset)
 
@@ -117,6 +109,7 @@ class RecordLinkAdmin(RecordsAdmin):
             allowance=standing.allowance,
             groups=console.groups(integration),
             set_aside=aside,
+            log=admin_log.told(integration),
         )
         return TemplateResponse(request, "admin/crm_records/console.html", context)
 
@@ -136,6 +129,7 @@ class RecordLinkAdmin(RecordsAdmin):
             cause=console.cause_of(cause),
             cause_name=cause,
             field=field,
+            query=urlencode({"cause": cause, "field": field}),
             page=page,
             records=shown(page.object_list),
         )
@@ -147,9 +141,13 @@ class RecordLinkAdmin(RecordsAdmin):
         integration = get(crms(), pk)
         cause, field = request.POST.get("cause", ""), request.POST.get("field", "")
         links = console.failed(integration, cause, field)
-        if request.POST.get("which") != "all":
+        is_all = request.POST.get("which") == "all"
+        if not is_all:
             links = links.filter(pk__in=uuids(request.POST.getlist("link")))
-        self._resync(request, links)
+        count = self._resync(request, links, is_all)
+        if is_all and count:
+            words = f"Had all {count:,} that failed compared again: {console.cause_of(cause).title}"
+            admin_log.note(staff(request), integration, f"{words}, field {field}." if field else f"{words}.")
         if console.failed(integration, cause, field).exists():
             address = reverse("admin:crm_console_records", args=[pk])
             return redirect(f"{address}?{urlencode({'cause': cause, 'field': field})}")
@@ -170,23 +168,31 @@ class RecordLinkAdmin(RecordsAdmin):
             return HttpResponseNotAllowed(["GET"])
         link = get(RecordLink.objects.select_related("integration__company"), object_id)
         [one] = shown([link])
+        there = labels_there(link.integration, link.crm_object)
         context = self.shared(
             request,
             one.label,
             link=link,
             shown=one,
             label=label_of(link.integration),
-            shadow=sorted(link.shadow.items()),
+            shadow=[(there.get(name, ""), name, half) for name, half in sorted(link.shadow.items())],
             writes=[(write, echoes.words(write)) for write in link.writes.all()[:MOST_WRITES]],
             conflicts=[
                 (conflict, field_label(conflict.lpxgp_field)) for conflict in link.conflicts.all()[:MOST_WRITES]
             ],
+            log=admin_log.told(link),
         )
         return TemplateResponse(request, "admin/crm_records/link.html", context)
 
-    def _resync(self, request: HttpRequest, links: QuerySet[RecordLink]) -> None:
-        count = link_errors.resync(links)
+    def _resync(self, request: HttpRequest, links: QuerySet[RecordLink], is_all: bool = False) -> int:
+        """Try these again, and say so; returns how many. Of single ones each keeps who asked."""
+        ids = list(links.values_list("pk", flat=True))
+        asked = RecordLink.objects.filter(pk__among=ids)
+        if not is_all:
+            admin_log.note_each(staff(request), asked, "Had it compared again.")
+        count = link_errors.resync(asked)
         if count:
             messages.success(request, f"Asked again for {count:,}: the worker does it now. Reload to see how it ends.")
         else:
             messages.warning(request, "Nothing was chosen: tick the records to try again.")
+        return count

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,7 +14,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from crm import checks, connection, defaults, drafts, mapping
+from crm import admin_log, checks, connection, defaults, drafts, mapping
 from crm import schema as schemas
 from crm.checks import Crm, Problem
 from crm.mapping import Row
@@ -118,21 +117,12 @@ class MappingDesk(admin.ModelAdmin):
         return redirect(f"{address}#{anchor}" if anchor else address)
 
     def note_change(self, request: HttpRequest, desk: Desk, words: str) -> None:
-        """Keep in the admin's log who did what."""
-        LogEntry.objects.create(
-            user=staff(request),
-            content_type=ContentType.objects.get_for_model(FieldMapping),
-            object_id=str(desk.integration.pk),
-            object_repr=desk.title[:200],
-            action_flag=CHANGE,
-            change_message=words,
-        )
+        """Keep in the admin's log who did what. A mapping goes by its link's key there."""
+        admin_log.note(staff(request), FieldMapping(pk=desk.integration.pk), words, desk.title)
 
     def told(self, request: HttpRequest, desk: Desk) -> list[LogEntry]:
         """What staff did here, the newest first."""
-        content = ContentType.objects.get_for_model(FieldMapping)
-        rows = LogEntry.objects.filter(content_type=content, object_id=str(desk.integration.pk))
-        return list(rows.select_related("user")[:30])
+        return admin_log.told(FieldMapping(pk=desk.integration.pk))
 
     def refresh(self, request: HttpRequest, desk: Desk) -> bool:
         """Read the CRM's field lists anew; tells why not, and goes on with those that are known."""

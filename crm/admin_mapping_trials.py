@@ -78,6 +78,7 @@ class TrialPages(MappingDesk):
         """Read the CRM's field lists now."""
         desk = self.desk(request, pk, is_change=True)
         if self.refresh(request, desk):
+            self.note_change(request, desk, "Read the CRM's fields anew.")
             messages.success(request, f"The fields of {desk.label} are read, and the draft is checked against them.")
         return self.back(desk, "fields")
 

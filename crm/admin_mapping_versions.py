@@ -86,6 +86,7 @@ class VersionPages(MappingDesk):
             version=version,
             against=against,
             changed=drafts.differences(other, drafts.rows_of(version)),
+            is_all_there=drafts.rows_of(version) == desk.rows == desk.published,
             problems=checks.problems(drafts.rows_of(version), desk.crm),
             title=f"Version {version.number}: {desk.title}",
         )

@@ -115,6 +115,7 @@ class FieldMappingAdmin(LinePages, VersionPages, TrialPages):
             sections=_sections(desk, found),
             whole=[problem for problem in found if problem.line is None],
             errors=checks.errors(found),
+            wrong=_wrong(desk, found),
             warnings=[problem for problem in found if not problem.is_error],
             suggestions=suggestions.missing(desk.rows, desk.crm, standard),
             pending=drafts.differences(desk.published, desk.rows),
@@ -154,6 +155,12 @@ def _standing(integrations: Sequence[Integration]) -> list[dict[str, Any]]:
             {"integration": integration, "label": label, "latest": latest, "pending": pending, "errors": len(found)}
         )
     return rows
+
+
+def _wrong(desk: Desk, found: list[Problem]) -> list[tuple[str, str]]:
+    """The lines that have errors, each with its label and where it stands on the page."""
+    names = dict.fromkeys(desk.rows[each.line].lpxgp_field for each in checks.errors(found) if each.line is not None)
+    return [(drafts.label_of(name), forms.slug_of(name)) for name in names]
 
 
 def _sections(desk: Desk, found: list[Problem]) -> list[Section]:

@@ -1,17 +1,17 @@
-"""What was written to a CRM and what came back, what gave way, where both sides differ, and what is allowed."""
+"""What was written to a CRM and what came back, what gave way, and where both sides differ."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django_q.tasks import async_task
 
-from crm import conflicts, drift, echoes, link_errors, naming
+from crm import admin_log, conflicts, drift, echoes, link_errors, naming
+from crm.admin_filters import CameBackFilter, PutBackFilter, StayedFilter, WhenFilter
 from crm.admin_records_desk import (
     SHORT_NAME,
     LinkedList,
@@ -20,6 +20,7 @@ from crm.admin_records_desk import (
     field_label,
     get,
     label_of,
+    labels_there,
     named,
     record_of,
     shown,
@@ -27,10 +28,9 @@ from crm.admin_records_desk import (
     uuids,
 )
 from crm.catalogue import KIND_LABELS
-from crm.models import Conflict, DriftReport, Policy, RecordLink, Write
+from crm.models import Conflict, DriftReport, RecordLink, Write
 from integrations.errors import Unusable
 from relationships import tenancy
-from relationships.admin.base import TenantAdmin
 
 MOST_SHOWN = 200
 SHORT_VALUE, SHORT_VALUES = 30, 70
@@ -44,8 +44,8 @@ class WriteAdmin(RecordsAdmin):
     list_display = ["about", "record", "wrote", "came_of_it", "planned_at", "company"]
     list_filter = [
         "state",
-        ("echoed_at", admin.EmptyFieldListFilter),
-        "planned_at",
+        CameBackFilter,
+        ("planned_at", WhenFilter),
         ("company", admin.RelatedOnlyFieldListFilter),
     ]
     list_select_related = ["company", "link__integration"]
@@ -84,6 +84,7 @@ class WriteAdmin(RecordsAdmin):
             return HttpResponseNotAllowed(["GET"])
         write = get(Write.objects.select_related("link__integration__company"), object_id)
         [one] = shown([write.link])
+        there = labels_there(write.integration, write.crm_object)
         context = self.shared(
             request,
             f"Written: {naming.one_line(one.label)}",
@@ -91,7 +92,9 @@ class WriteAdmin(RecordsAdmin):
             shown=one,
             label=label_of(write.integration),
             outcome=echoes.outcome(write),
-            values=[(name, _told(value), _made(write, name)) for name, value in echoes.in_order(write)],
+            values=[
+                (there.get(name, ""), name, _told(value), _made(write, name)) for name, value in echoes.in_order(write)
+            ],
         )
         return TemplateResponse(request, "admin/crm_records/write.html", context)
 
@@ -102,9 +105,9 @@ class ConflictAdmin(RecordsAdmin):
 
     list_display = ["field", "about", "values_told", "winner", "found_at", "restored_at", "company"]
     list_filter = [
-        "winner",
-        ("restored_at", admin.EmptyFieldListFilter),
-        "found_at",
+        ("winner", StayedFilter),
+        PutBackFilter,
+        ("found_at", WhenFilter),
         ("company", admin.RelatedOnlyFieldListFilter),
     ]
     list_select_related = ["company", "link__integration"]
@@ -153,7 +156,8 @@ class ConflictAdmin(RecordsAdmin):
             label=label_of(conflict.integration),
             ours=_told(conflict.ours),
             theirs=_told(conflict.theirs),
-            base=_told(conflict.base),
+            base="Not known" if conflict.base is None else _told(conflict.base),
+            there=labels_there(conflict.integration, conflict.link.crm_object).get(conflict.crm_field, ""),
             lost=_told(lost),
         )
         return TemplateResponse(request, "admin/crm_records/conflict.html", context)
@@ -169,6 +173,7 @@ class ConflictAdmin(RecordsAdmin):
         except Unusable as error:
             messages.error(request, f"It was not put back: {error}")
         else:
+            admin_log.note(staff(request), conflict, "Put back the value that gave way.")
             messages.success(request, "It was put back here. Where the mapping sends it out, the CRM gets it now.")
         return redirect("admin:crm_conflict_change", pk)
 
@@ -178,7 +183,7 @@ class DriftReportAdmin(RecordsAdmin):
     """Both sides compared, by night or when somebody asks."""
 
     list_display = ["made_at", "crm", "different", "error", "mended_at", "company"]
-    list_filter = ["made_at", ("company", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [("made_at", WhenFilter), ("company", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["company", "integration__company"]
     change_list_template = "admin/crm_records/drift_list.html"
     ordering = ["-made_at"]
@@ -234,6 +239,7 @@ class DriftReportAdmin(RecordsAdmin):
         report = get(DriftReport.objects.select_related("integration"), pk)
         with tenancy.within(report.company_id):
             count = drift.mend(report, staff(request))
+        admin_log.note(staff(request), report, f"Had the {count:,} that differ compared and written again.")
         messages.success(request, f"{count:,} records are compared and written again now. Compare again in a while.")
         return redirect("admin:crm_driftreport_change", pk)
 
@@ -242,58 +248,9 @@ class DriftReportAdmin(RecordsAdmin):
         self.check_change(request)
         integration = get(crms(), request.POST.get("integration", ""))
         async_task("crm.jobs.compare", str(integration.pk))
+        admin_log.note(staff(request), integration, "Had both sides compared.", label_of(integration))
         messages.success(request, "The comparison begins. Reload in a while: it appears in this list.")
         return redirect("admin:crm_driftreport_changelist")
-
-
-@admin.register(Policy)
-class PolicyAdmin(TenantAdmin):
-    """What may be written to a company's CRM. It begins careful: nothing is created there."""
-
-    list_display = ("crm", "writes", "creates_organizations", "creates_people", "daily_share", "company")
-    list_select_related = ("company", "integration__company")
-    change_list_template = "admin/crm_records/policy_list.html"
-    autocomplete_fields = ("company", "organizations")
-    fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("company", "integration")}),
-        (
-            "To the CRM",
-            {"fields": ("writes", "organizations", "creates_organizations", "creates_people", "daily_share")},
-        ),
-        ("From the CRM", {"fields": ("takes_organizations", "takes_people", "on_delete")}),
-    )
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.of_view)
-        return [path("of/<uuid:pk>/", view, name="crm_policy_of"), *super().get_urls()]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*super().get_readonly_fields(request, obj), "integration"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def of_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """To the policy of one CRM."""
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        found = Policy.objects.filter(integration=get(crms(), pk)).first()
-        if found is None:
-            self.message_user(request, "Its policy stands here as soon as it was read for the first time.")
-            return redirect("admin:crm_policy_changelist")
-        return redirect("admin:crm_policy_change", found.pk)
-
-    @admin.display(description="CRM", ordering="company__name")
-    def crm(self, row: Policy) -> str:
-        return label_of(row.integration)
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """What is allowed now goes out with the next sync, which begins at once."""
-        super().save_related(request, form, formsets, change)
-        link_errors.poke([form.instance.integration_id])
 
 
 def _difference(one: dict[str, Any]) -> dict[str, Any]:

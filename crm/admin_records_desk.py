@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from crm import connection, naming, rows
+from crm import connection, mapping, naming, rows
 from crm.catalogue import KIND_LABELS, OURS
 from crm.errors import CAUSES, Cause
 from crm.models import RecordLink
@@ -103,6 +103,11 @@ def record_of(one: ShownLink, words: str = "") -> str:
 def field_label(name: str) -> str:
     """What a field of ours is called."""
     return OURS[name].label if name in OURS else name
+
+
+def labels_there(integration: Integration, crm_object: str) -> dict[str, str]:
+    """What the CRM calls the fields of an object, by their API names, as they were last read. One query."""
+    return {name: field.label for name, field in mapping.known_fields(integration).get(crm_object, {}).items()}
 
 
 def label_of(integration: Integration) -> str:

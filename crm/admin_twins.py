@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from crm import link_errors, naming, rows, twins
+from crm import admin_log, link_errors, naming, rows, twins
+from crm.admin_filters import KindFilter
 from crm.admin_records_desk import NamedList, RecordsAdmin, get, label_of, staff, uuids
 from crm.admin_twin_sides import Cell, side_by_side
 from crm.catalogue import KIND_LABELS
@@ -18,15 +20,18 @@ from crm.models import RecordLink, Twin
 from integrations.errors import Unusable
 from relationships import tenancy
 
+DECISIONS = {"merge": twins.merge, "dismiss": twins.dismiss}
+
 
 @admin.register(Twin)
 class TwinAdmin(RecordsAdmin):
     """Rows that look like one: merged or not by a person alone."""
 
     list_display = ["who", "reason", "kind_told", "state", "found_at", "decided_by", "company"]
-    list_filter = ["state", "kind", ("company", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["state", KindFilter, ("company", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["company", "decided_by", "integration"]
-    search_fields = ["reason"]
+    search_fields = ["reason", "theirs"]
+    search_help_text = "Words of the reason, or the id of a record there"
     change_list_template = "admin/crm_records/twin_list.html"
     ordering = ["-found_at"]
 
@@ -73,7 +78,9 @@ class TwinAdmin(RecordsAdmin):
         """Merge them, or never ask again."""
         self.check_change(request)
         twin = get(Twin.objects.all(), pk)
-        decide = twins.merge if request.POST.get("decision") == "merge" else twins.dismiss
+        decide = DECISIONS.get(request.POST.get("decision", ""))
+        if decide is None:
+            raise BadRequest("The form does not say what was decided.")
         try:
             with tenancy.within(twin.company_id):
                 decide(twin, staff(request))
@@ -81,6 +88,8 @@ class TwinAdmin(RecordsAdmin):
         except Unusable as error:
             messages.error(request, str(error))
         else:
+            words = "Merged our rows." if decide is twins.merge else "Said that they are not the same."
+            admin_log.note(staff(request), twin, words)
             messages.success(request, "Merged." if decide is twins.merge else "Noted: they are not the same.")
         return redirect("admin:crm_twin_change", pk)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from crm.dry_runs import CHANGE_HERE, CREATE, ERROR, SKIP, UPDATE, DryRun, Told
@@ -34,7 +35,8 @@ def lines(run: DryRun) -> Iterator[str]:
 
 def cell(value: Any) -> str:
     """One value as text. What begins like a formula gets an apostrophe, which spreadsheets take for “this is text”."""
-    text = "" if value is None else str(value).encode("utf-8", "replace").decode()
+    words = value.isoformat() if isinstance(value, date) else value
+    text = "" if words is None else str(words).encode("utf-8", "replace").decode()
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 

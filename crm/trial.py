@@ -3,6 +3,9 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.utils import formats, timezone
 
 from crm import connection, mapping, policy, rows, schema
 from crm.catalogue import KIND_LABELS
@@ -52,6 +55,13 @@ class Shown:
     got: Ours = None
     got_error: str = ""
     is_equal: bool = False
+
+    @property
+    def ours_told(self) -> str:
+        """Our value as people read it."""
+        if isinstance(self.ours, datetime):
+            return formats.date_format(timezone.localtime(self.ours), "DATETIME_FORMAT")
+        return "–" if self.ours in (None, "") else str(self.ours)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-/* Select2, which the admin uses for its searchable selects, gives its comboboxes no name: they get their field's label. */
+/* Select2, which the admin uses for its searchable selects, gives its comboboxes no name: they get their field's label.
+   The values of a list get their column's, for narrow screens; the search field, which has a picture alone, gets words. */
 "use strict";
 
 function nameComboboxes() {
@@ -19,5 +20,18 @@ function nameComboboxes() {
   }
 }
 
+function nameValues() {
+  const labels = [...document.querySelectorAll("#result_list thead th")].map((head) => head.querySelector(".text")?.textContent.trim());
+  for (const row of document.querySelectorAll("#result_list tbody tr")) {
+    [...row.cells].forEach((cell, at) => {
+      if (labels[at] && !cell.classList.contains("action-checkbox")) {
+        cell.dataset.label = labels[at];
+      }
+    });
+  }
+  document.querySelector("#searchbar")?.setAttribute("aria-label", "Search");
+}
+
+window.addEventListener("load", nameValues);
 window.addEventListener("load", nameComboboxes);
 document.addEventListener("formset:added", () => setTimeout(nameComboboxes));

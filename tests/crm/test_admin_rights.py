@@ -93,7 +93,9 @@ def test_who_may_only_view_changes_nothing(scene: list[uuid.UUID]) -> None:
     assert state() == before
 
 
-def test_a_member_finds_no_admin(scene: list[uuid.UUID], as_alice: Client) -> None:
+@pytest.mark.parametrize("is_admin", [True, False])
+def test_a_member_finds_no_admin(scene: list[uuid.UUID], as_alice: Client, alice: User, is_admin: bool) -> None:
+    User.objects.filter(pk=alice.pk).update(is_company_admin=is_admin)
     for address in addresses(scene[0]):
         assert as_alice.get(address).status_code in {302, 403, 404}
         assert as_alice.post(address).status_code in {302, 403, 404}
