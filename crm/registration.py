@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from django.db.models import Exists, OuterRef
 
-from crm import imported, sync
+from crm import imported, record_pages, sync
 from crm.errors import CAUSES
 from crm.intake import SKIPPED
 from crm.models import RecordLink
 from integrations import jobs, kinds
-from relationships import passed_on
+from relationships import elsewhere, passed_on
 
 KIND = replace(
     kinds.KINDS["crm"],
@@ -34,5 +34,6 @@ def _told() -> Exists:
 def register() -> None:
     """Called once, when all apps are there."""
     passed_on.TELLERS.append(_told)
+    elsewhere.FINDERS.append(record_pages.find)
     kinds.KINDS["crm"] = KIND
     jobs.SYNCS["crm"] = sync.run

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
-from relationships import conversations, owed
+from relationships import conversations, elsewhere, owed
 from relationships.forms import SearchForm
 from relationships.models import Note, Person, PersonAddress, Task, Touchpoint, User
 from relationships.tenancy import current_company_id
@@ -78,6 +78,7 @@ def person(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     page = Paginator(lists[shown], HISTORY_PER_PAGE).get_page(request.GET.get("page"))
     readers = [member, colleague] if colleague else [member]
     debts = owed.with_person(owed.due(member, now), contact)
+    there = elsewhere.pages([pk for pk in (contact.pk, contact.organization_id) if pk])
     return render(
         request,
         "relationships/person.html",
@@ -93,6 +94,8 @@ def person(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             # Who owes the member an answer is the member's alone, and so not what a colleague sees.
             "debts": [] if colleague else owed.in_words_for(member, debts, now),
             "matches": contact.organization.matches.select_related("fund")[:10] if contact.organization else [],
+            "there": there[contact.pk],
+            "firm_there": there.get(contact.organization_id, []),
             "now": now,
             "today_on": timezone.localdate(),
         },
