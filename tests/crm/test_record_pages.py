@@ -6,7 +6,7 @@ from pytest_django.fixtures import SettingsWrapper
 
 from crm.models import RecordLink
 from integrations.models import Integration
-from relationships.models import Company, Organization, Person, User
+from relationships.models import Organization, Person, User
 from tests.crm.out_scene import link_crm
 
 pytestmark = pytest.mark.django_db
@@ -18,9 +18,11 @@ def contact(alice: User) -> Person:
     return Person.unscoped.create(company=alice.company, display_name="Beatriz Serrano", organization=firm)
 
 
-def linked(company: Company, contact: Person, provider: str = "salesforce") -> Integration:
-    integration = link_crm(company, provider)
-    of_crm = {"company": company, "integration": integration, "state": "linked"}
+def linked(member: User, contact: Person) -> Integration:
+    """The member's company keeps a CRM, which knows the contact."""
+    assert member.company
+    integration = link_crm(member.company)
+    of_crm = {"company": member.company, "integration": integration, "state": "linked"}
     kept = [("person", contact.pk, "Contact", "003A"), ("organization", contact.organization_id, "Account", "001A")]
     RecordLink.unscoped.bulk_create(
         RecordLink(**of_crm, kind=kind, row_id=row_id, crm_object=name, external_id=external_id)
@@ -34,7 +36,7 @@ def page(client: Client, contact: Person) -> str:
 
 
 def test_a_contact_leads_to_its_record_and_that_of_its_firm(as_alice: Client, alice: User, contact: Person) -> None:
-    linked(alice.company, contact)
+    linked(alice, contact)
 
     shown = page(as_alice, contact)
     assert (
@@ -48,7 +50,7 @@ def test_a_sandbox_is_where_its_records_are(
     as_alice: Client, alice: User, contact: Person, settings: SettingsWrapper
 ) -> None:
     settings.PROVIDER_ORIGINS = {"https://*.my.salesforce.com": "http://127.0.0.1:9400/salesforce/{host}"}
-    linked(alice.company, contact)
+    linked(alice, contact)
 
     assert "http://127.0.0.1:9400/salesforce/acme.my.salesforce.com/003A" in page(as_alice, contact)
 
@@ -57,20 +59,20 @@ def test_a_sandbox_is_where_its_records_are(
 def test_what_is_not_there_is_not_linked(
     as_alice: Client, alice: User, contact: Person, change: dict[str, str]
 ) -> None:
-    linked(alice.company, contact)
+    linked(alice, contact)
     RecordLink.unscoped.update(**change)
 
     assert "Salesforce" not in page(as_alice, contact)
 
 
 def test_a_crm_that_was_disconnected_is_not_named(as_alice: Client, alice: User, contact: Person) -> None:
-    integration = linked(alice.company, contact)
+    integration = linked(alice, contact)
     Integration.unscoped.filter(pk=integration.pk).update(sync_status=Integration.Status.REVOKED)
 
     assert "Salesforce" not in page(as_alice, contact)
 
 
 def test_links_of_another_company_are_not_followed(as_alice: Client, charlie: User, contact: Person) -> None:
-    linked(charlie.company, contact)
+    linked(charlie, contact)
 
     assert "Salesforce" not in page(as_alice, contact)
