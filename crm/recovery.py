@@ -59,7 +59,7 @@ def _created(round: Round, kind: str, object: str, writes: Sequence[Write]) -> l
         )
         for write in writes
     ]  # fmt: skip
-    found = {written.key: written for written in round.adapter.recover(round.link, object, changes)}
+    found = sending.made_before(round, object, changes)
     has_key = object in round.adapter.key_fields
     answers = []
     for write in writes:

@@ -191,18 +191,28 @@ def _send_batch(round: Round, batch: Sequence[Outgoing], looked_at: datetime) ->
 def _unmade(round: Round, batch: Sequence[Outgoing]) -> Sequence[Outgoing]:
     """Without those that an earlier link created, where what it knew was deleted: these are linked again, and stay due.
 
-    What has a field for our key needs no such look: the CRM itself finds it.
+    What has a field for our key too: the CRM finds it, but refuses fields that are writable at a creation alone.
     """
     object, age = batch[0].link.crm_object, round.held.state.created_at - round.integration.created_at
-    if not batch[0].is_creation or object in round.adapter.key_fields or age < LISTED_WITHIN:
+    if not batch[0].is_creation or age < LISTED_WITHIN:
         return batch
     changes = [replace(item.change(), planned_at=None) for item in batch]
-    made = {one.key: one.external_id for one in round.adapter.recover(round.link, object, changes)}
+    made = {key: one.external_id for key, one in made_before(round, object, changes).items()}
     known = [item.link for item in batch if outgoing.key(item.link) in made]
     with transaction.atomic():
         columns = {"state": RecordLink.State.LINKED, "is_due": True}
         store([(link, columns | {"external_id": made[outgoing.key(link)]}) for link in known])
     return [item for item in batch if outgoing.key(item.link) not in made]
+
+
+def made_before(round: Round, object: str, changes: Sequence[Change]) -> dict[str, Written]:
+    """Which of these creations are in the CRM after all, by key. What is linked to another row is none of them."""
+    found = {one.key: one for one in round.adapter.recover(round.link, object, changes)}
+    links = RecordLink.objects.filter(
+        integration=round.integration, crm_object=object, external_id__among={one.external_id for one in found.values()}
+    )
+    owners = {external_id: str(row_id) for external_id, row_id in links.values_list("external_id", "row_id")}
+    return {key: one for key, one in found.items() if owners.get(one.external_id, key) == key}
 
 
 def _send_in_turns(round: Round, batches: Sequence[Sequence[Outgoing]], looked_at: datetime) -> None:

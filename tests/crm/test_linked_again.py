@@ -24,8 +24,10 @@ def test_what_is_linked_again_is_doubled_on_no_side(
     world = firm.world
     whole_life(firm)
     firm.sync()
+    # Salesforce keeps mails among its tasks.
+    mails = {"email": 2, "task": 1} if world.slug == "hubspot" else {"task": 3}
     before = counts(firm)
-    assert before["there"] == {"organization": 1, "person": 1, "meeting": 1, "task": 1, "note": 2}
+    assert before["there"] == {"organization": 1, "person": 1, "meeting": 1, "note": 2} | mails
     admin = User.objects.create_user("admin@acme.example", company=firm.company, name="Ann", is_company_admin=True)
     Integration.objects.filter(pk=firm.integration.pk).update(
         linked_by=admin, created_at=timezone.now() - timedelta(days=30)
@@ -47,7 +49,7 @@ def test_what_is_linked_again_is_doubled_on_no_side(
         run = SyncRun.objects.latest("started_at")
         assert (run.outcome, run.error) == ("done", "")
     assert counts(firm) == before
-    assert not RecordLink.objects.exclude(error_cause="").exists()
+    assert list(RecordLink.objects.exclude(error_cause="").values_list("kind", "error_cause", "error")) == []
 
 
 def whole_life(firm: Firm) -> None:
@@ -68,6 +70,12 @@ def whole_life(firm: Firm) -> None:
     )
     meeting.people.add(lena)
     meeting.users.add(user)
+    for number in range(2):
+        mail = Touchpoint.objects.create(
+            company=firm.company, kind="email", unique_key=f"e{number}", title="Terms", occurred_at=meeting.occurred_at
+        )
+        mail.people.add(lena)
+        mail.users.add(user)
     today = timezone.now().date()
     Task.objects.create(company=firm.company, title="Send it", person=lena, assignee=user, due_on=today)
     note = Note.objects.create(company=firm.company, author=user, text="Wants a call", sync_to_crm=True)
@@ -77,7 +85,8 @@ def whole_life(firm: Firm) -> None:
 def counts(firm: Firm) -> dict[str, dict[str, int]]:
     """How many rows and records there are of each kind."""
     tables = {"organization": Organization, "person": Person, "meeting": Touchpoint, "task": Task, "note": Note}
+    kinds = [*tables, "email"] if firm.world.slug == "hubspot" else tables
     return {
         "here": {kind: table.objects.count() for kind, table in tables.items()},
-        "there": {kind: firm.world.count(kind) for kind in tables},
+        "there": {kind: firm.world.count(kind) for kind in kinds},
     }
