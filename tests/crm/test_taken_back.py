@@ -32,14 +32,15 @@ def conflict(link: RecordLink, **columns: Any) -> Conflict:
 
 
 def report(link: RecordLink) -> DriftReport:
-    one = {
-        "link": str(link.pk),
-        "external_id": link.external_id,
-        "ours": SECRET,
-        "theirs": SECRET,
-        "why": "It changed.",
+    words = {
+        "kind": link.kind,
+        "lpxgp_field": "meeting.title",
+        "crm_field": "Subject",
+        "winner": "ours",
+        "why": "It is.",
     }
-    other = {"link": None, "external_id": "other", "ours": "Eagle", "theirs": "Owl", "why": "It changed."}
+    one = words | {"link": str(link.pk), "external_id": link.external_id, "ours": SECRET, "theirs": SECRET}
+    other = words | {"link": "", "external_id": "other", "ours": "Eagle", "theirs": "Owl"}
     return DriftReport.objects.create(
         company_id=link.company_id, integration_id=link.integration_id, differences=[one, other]
     )
@@ -111,7 +112,7 @@ def test_what_a_rule_hides_is_taken_back(out: Out, kind: str) -> None:
     out.push()
     assert SECRET not in kept(link)
     [record] = out.crm.living("Event" if kind == "meeting" else "Task")
-    assert record.values["Subject"] == privacy.HIDDEN if kind == "email" else "Meeting"
+    assert record.values["Subject"] == (privacy.HIDDEN if kind == "email" else "Meeting")
     assert (record.values.get("Location"), record.values["Description"]) == (None, None)
 
     Touchpoint.objects.filter(pk=row.pk).update(cancelled_at=None, is_withheld=False, updated_at=timezone.now())

@@ -1,0 +1,48 @@
+"""What staff see of values that were taken back: words, never a blank, and no button that would bring them back."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from crm import erasing, taken_back
+from crm.models import Conflict, DriftReport, RecordLink, Write
+from relationships.models import Touchpoint
+from tests.crm.out_scene import Out
+from tests.crm.test_taken_back import SECRET, told
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def removed(out: Out) -> RecordLink:
+    """A meeting that was told, and is hidden by a rule now."""
+    row, link = told(out)
+    Touchpoint.objects.filter(pk=row.pk).update(is_withheld=True)
+    taken_back.sweep(out.integration)
+    return link
+
+
+@pytest.mark.parametrize("table", [Write, Conflict, DriftReport, RecordLink])
+def test_pages_and_lists_say_that_values_were_removed(removed: RecordLink, as_staff: Client, table: Any) -> None:
+    row = removed if table is RecordLink else table.objects.get()
+    name = table._meta.model_name
+    page = as_staff.get(reverse(f"admin:crm_{name}_change", args=[row.pk])).content.decode()
+    assert erasing.REMOVED in page
+    listed = as_staff.get(reverse(f"admin:crm_{name}_changelist")).content.decode()
+    assert SECRET not in page + listed
+    if table in {Write, Conflict}:
+        assert erasing.REMOVED in listed
+    if table is not RecordLink:
+        assert taken_back.WITHHELD in page
+
+
+def test_nothing_offers_to_put_it_back_and_nothing_does(removed: RecordLink, as_staff: Client) -> None:
+    conflict = Conflict.objects.get()
+    assert "/restore/" not in as_staff.get(reverse("admin:crm_conflict_change", args=[conflict.pk])).content.decode()
+    address = reverse("admin:crm_conflict_restore", args=[conflict.pk])
+    page = as_staff.post(address, follow=True).content.decode()
+    assert "It was not put back: Its values were removed here." in page
+    conflict.refresh_from_db()
+    assert conflict.restored_at is None
