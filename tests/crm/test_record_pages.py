@@ -2,7 +2,7 @@
 
 import pytest
 from django.test import Client
-from pytest_django import SettingsWrapper
+from pytest_django import Settings
 
 from crm.models import RecordLink
 from integrations.models import Integration
@@ -47,7 +47,7 @@ def test_a_contact_leads_to_its_record_and_that_of_its_firm(as_alice: Client, al
 
 
 def test_a_sandbox_is_where_its_records_are(
-    as_alice: Client, alice: User, contact: Person, settings: SettingsWrapper
+    as_alice: Client, alice: User, contact: Person, settings: Settings
 ) -> None:
     settings.PROVIDER_ORIGINS = {"https://*.my.salesforce.com": "http://127.0.0.1:9400/salesforce/{host}"}
     linked(alice, contact)
