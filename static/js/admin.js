@@ -32,6 +32,12 @@ function nameValues() {
   document.querySelector("#searchbar")?.setAttribute("aria-label", "Search");
 }
 
+// A line of a mapping that was opened or closed where it stands: its button is gone, so the keyboard goes on from the line.
+document.addEventListener("htmx:load", (event) => {
+  if (event.target.matches(".line-form, .mapping li.line")) {
+    event.target.closest("li.line")?.focus();
+  }
+});
 window.addEventListener("load", nameValues);
 window.addEventListener("load", nameComboboxes);
 document.addEventListener("formset:added", () => setTimeout(nameComboboxes));

@@ -54,6 +54,19 @@ def test_a_line_is_changed_published_and_undone(page: Page, scene: Scene) -> Non
     assert drafts.rows_of(drafts.versions_of(scene.company.pk, "salesforce")[0]) == scene.rows
 
 
+def test_a_line_that_was_opened_is_left_as_it_was(page: Page, scene: Scene) -> None:
+    page.goto(scene.address("change/"))
+    line = page.locator("#match-score")
+    line.get_by_role("link", name="Edit Match score").focus()
+    page.keyboard.press("Enter")
+    expect(line.get_by_label("Direction")).to_be_visible()
+    expect(line).to_be_focused()
+    line.get_by_role("link", name="Leave it as it was").press("Enter")
+    expect(line.get_by_role("link", name="Edit Match score")).to_be_visible()
+    expect(line.get_by_label("Direction")).to_have_count(0)
+    expect(line).to_be_focused()
+
+
 def test_a_table_of_choices_is_filled_in_by_what_is_called_alike(page: Page, scene: Scene) -> None:
     page.goto(scene.address("line/org.kind/"))
     page.get_by_role("radio", name="Kind Kind__c").check()

@@ -20,7 +20,7 @@ from tests.crm.test_records_admin import fail, records
 pytestmark = pytest.mark.django_db
 
 
-def noted() -> list[tuple[Any, str, str]]:
+def noted() -> list[tuple[Any, Any, str]]:
     entries = LogEntry.objects.order_by("pk").select_related("user")
     return [(entry.user, entry.object_id, entry.change_message) for entry in entries]
 
