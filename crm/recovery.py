@@ -23,12 +23,17 @@ LOST = RecordError(
     "busy", "The reply to the last write was lost, and it is not there: it is sent again.", is_temporary=True
 )
 
+ORPHANED = RecordError("gone", "Its row was merged with another one here before the CRM had answered.")
+
 
 def run(round: Round) -> set[uuid.UUID]:
     """Settle all that is unsure; returns the links of which nothing can be known yet. They are left alone this time."""
+    unsure = list(ledger.unsure(round.integration))
+    _let_go([write for write in unsure if write.link.row_id is None])
     groups: dict[tuple[bool, str, str], list[Write]] = defaultdict(list)
-    for write in ledger.unsure(round.integration):
-        groups[write.is_creation, write.link.kind, write.crm_object].append(write)
+    for write in unsure:
+        if write.link.row_id is not None:
+            groups[write.is_creation, write.link.kind, write.crm_object].append(write)
     unknown: set[uuid.UUID] = set()
     for (is_creation, kind, object), writes in groups.items():
         for start in range(0, len(writes), sending.READ_BATCH):
@@ -37,6 +42,11 @@ def run(round: Round) -> set[uuid.UUID]:
             unknown |= {write.link_id for write in batch} - {answer.write.link_id for answer in answers}
             _settle(round, answers)
     return unknown
+
+
+def _let_go(writes: Sequence[Write]) -> None:
+    """Their rows became others while they were on their way: whatever they made comes in as a record nobody knows."""
+    ledger.settle([(ledger.noted(write), Written("", write.external_id, error=ORPHANED)) for write in writes])
 
 
 def _settle(round: Round, answers: Sequence[Answer]) -> None:

@@ -142,10 +142,13 @@ def settle(round: Round, answers: Sequence[Answer]) -> None:
 def mark_looked(round: Round, links: Sequence[RecordLink], looked_at: datetime) -> None:
     """These are compared, by this mapping. In the caller's transaction.
 
-    Raises OutOfTime where another mapping was published meanwhile: what it wants compared again must stay due.
+    Raises OutOfTime where another mapping was published meanwhile, or a row was merged with another one: what is to be
+    compared again must stay due, and what is linked to no row any more must not be sent.
     """
-    ids = [link.pk for link in links]
-    RecordLink.objects.filter(pk__among=ids).update(is_due=False, looked_at=looked_at)
+    ids = {link.pk for link in links}
+    living = RecordLink.objects.filter(pk__among=ids, row_id__isnull=False)
+    if living.update(is_due=False, looked_at=looked_at) != len(ids):
+        raise runs.OutOfTime
     bulk.update(RecordLink, [{"id": pk, "parts": round.parts[pk]} for pk in ids if pk in round.parts])
     # After the update, which waited for whoever was publishing.
     lines = FieldMapping.objects.filter(company=round.integration.company_id, crm_provider=round.integration.provider)

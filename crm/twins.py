@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from crm import merging, rows
-from crm.models import RecordLink, Twin
+from crm import ledger, merging, rows
+from crm.models import RecordLink, Twin, Write
 from integrations.errors import Unusable
 from integrations.models import Integration, PokedItem, SyncState
 from relationships import bulk
@@ -63,11 +63,15 @@ def dismissed(integration: Integration, proposals: Iterable[Proposal]) -> set[st
 def merge(twin: Twin, user: User) -> None:
     """Make our rows of this proposal one, the oldest, with all that belonged to the others.
 
-    Needs ``tenancy.within`` its company. Raises Unusable, with words, where there are no two rows of ours left.
+    Needs ``tenancy.within`` its company. Raises Unusable, with words, where there are no two rows of ours left, or the
+    CRM has not answered what was last sent of them: that is found again by their keys.
     """
     with transaction.atomic():
         _take(twin)
-        left = merging.unite(twin.kind, [uuid.UUID(pk) for pk in twin.ours])
+        ids = [uuid.UUID(pk) for pk in twin.ours]
+        if Write.objects.filter(link__kind=twin.kind, link__row_id__in=ids, state__in=ledger.UNSURE).exists():
+            raise Unusable("The CRM has not answered yet what was last sent of them. Try again in a few minutes.")
+        left = merging.unite(twin.kind, ids)
         if left is None:
             raise Unusable("There are no two rows here any more. Two records of the CRM are merged there, not here.")
         pairs = [(link.integration, other) for link, other in left]

@@ -1,14 +1,19 @@
 """Two rows of ours become one when staff say so, with all that hung on either."""
 
 import uuid
+from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from crm import conflicts, twins
-from crm.models import Conflict, RecordLink, Twin
+from crm.models import Conflict, Policy, RecordLink, Twin
 from crm.twins import Proposal
+from integrations import runs
+from integrations.errors import Temporary, Unusable
 from relationships.models import FollowUp, Fund, Match, Note, Organization, Person, Task, Touchpoint, User
 from tests.crm.in_scene import In
+from tests.crm.out_scene import Out
 
 
 def proposed(coming: In, kind: str, *rows: uuid.UUID) -> Twin:
@@ -106,3 +111,57 @@ def test_what_else_was_proposed_of_a_row_follows_it(coming: In, staff: User) -> 
     assert Twin.objects.get(state="open") == left, "it is the same pair"
     twins.merge(left, staff)
     assert Person.objects.get() == one
+
+
+def test_rows_whose_record_may_just_be_made_are_merged_once_that_is_known(out: Out, staff: User) -> None:
+    Policy.objects.create(company=out.company, integration=out.integration, creates_people=True)
+    old = out.person("Lena", "lena@alder.example")
+    out.push()
+    new = out.person("L.", "l@alder.example")
+    out.crm.lost_replies = 1
+    with pytest.raises(Temporary):
+        out.push()
+    twins.propose(out.integration, [Proposal("person", "They look alike.", ours=(old.pk, new.pk))])
+    with pytest.raises(Unusable, match="has not answered yet"):
+        twins.merge(Twin.objects.get(), staff)
+    out.push()
+    twins.merge(Twin.objects.get(state="open"), staff)
+    assert Person.objects.count() == 1
+    told = Twin.objects.get(state="open")
+    assert set(told.theirs) == {row.id for row in out.crm.living("Contact")}, "staff know of both"
+
+
+def test_a_row_that_became_another_one_while_it_was_sent_stops_no_sync(out: Out) -> None:
+    Policy.objects.create(company=out.company, integration=out.integration, creates_people=True)
+    lena = out.person("Lena", "lena@alder.example")
+    out.crm.lost_replies = 1
+    with pytest.raises(Temporary):
+        out.push()
+    lena.delete()
+    RecordLink.objects.update(row_id=None, state=RecordLink.State.IGNORED)
+    out.push()
+    [write] = out.writes()
+    assert (write.state, "merged" in write.error) == ("refused", True)
+
+
+def test_a_row_that_becomes_another_one_before_it_is_sent_is_not_sent(
+    out: Out, staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Policy.objects.create(company=out.company, integration=out.integration, creates_people=True)
+    old = out.person("Lena", "lena@alder.example")
+    out.push()
+    first, new = out.person("Tom"), out.person("L.", "l@alder.example")
+    waiting = out.link("person", new, "")
+    RecordLink.objects.filter(pk=waiting.pk).update(state=RecordLink.State.NEW)
+    out.crm.batch = 1
+    twins.propose(out.integration, [Proposal("person", "They look alike.", ours=(old.pk, new.pk))])
+    write = out.crm.write
+
+    def merging(*arguments: Any) -> Any:
+        twins.merge(Twin.objects.get(), staff)
+        return write(*arguments)
+
+    monkeypatch.setattr(out.crm, "write", merging)
+    with pytest.raises(runs.OutOfTime):
+        out.push()
+    assert [change.key for change in out.crm.writes] == [str(old.pk), str(first.pk)]
