@@ -13,7 +13,10 @@ from crm.matches import key_of
 from crm.models import ConflictRule, RecordLink, WriteMode
 from crm.three_way import AGREE, Decision
 
-WHOLES = (frozenset({"person.first_name", "person.last_name"}), frozenset({"note.title", "note.text"}))
+WHOLES = (
+    frozenset({"person.name", "person.first_name", "person.last_name"}),
+    frozenset({"note.title", "note.text"}),
+)
 """Fields that are parts of one column of ours: they are taken together, or not at all."""
 
 _THEIRS = Decision("take_theirs", winner="theirs")
@@ -69,9 +72,8 @@ def compare(page: Page, item: Compared, ours: rows.Values, stamp: datetime) -> N
 
 
 def remember(page: Page, item: Compared, after: rows.Values, wrong: set[str]) -> None:
-    """Both halves of every field that was settled; what could not be taken stays as it was, and is tried again."""
+    """Both halves of every field that was settled; what is ``wrong`` stays as it was, and is tried again."""
     context: Context = page.intake.context
-    wrong = wrong | {problem.field for problem in item.problems}
     for part in item.parts:
         name, crm_field = part.line.ours.name, part.line.crm_field
         if part.decision.action == "none" or name in wrong:
@@ -85,6 +87,11 @@ def remember(page: Page, item: Compared, after: rows.Values, wrong: set[str]) ->
             continue
         held = conflicts.held(part.line, after[name], context) if item.changes else part.ours
         item.link.shadow[crm_field] = {"theirs": part.theirs, "ours": held}
+
+
+def whole_of(wrong: set[str]) -> set[str]:
+    """These fields, and all that are written with them: where a part of a column is not taken, none of it is."""
+    return wrong | {name for whole in WHOLES if whole & wrong for name in whole}
 
 
 def _part(item: Compared, line: Line, ours: rows.Values, stamp: datetime, context: Context) -> Part:

@@ -75,6 +75,7 @@ def _compare(page: Page, items: Sequence[Compared]) -> None:
     """Apply what these records say, and remember what both sides hold now."""
     if not items:
         return
+    looked_at = timezone.now() - links.SLACK
     ids = [item.link.row_id for item in items if item.link.row_id]
     stamps = rows.lock(page.kind, ids)
     ours = rows.values(page.kind, ids)
@@ -86,9 +87,8 @@ def _compare(page: Page, items: Sequence[Compared]) -> None:
         comparing.compare(page, item, ours[item.row_id], stamps[item.row_id])
     problems = rows.apply(page.kind, {item.row_id: item.changes for item in kept if item.changes})
     after = rows.values(page.kind, [item.row_id for item in kept if item.changes])
-    now = timezone.now()
     for item in kept:
-        _settle(page, item, after.get(item.row_id, ours[item.row_id]), problems.get(item.row_id, []), now)
+        _settle(page, item, after.get(item.row_id, ours[item.row_id]), problems.get(item.row_id, []), looked_at)
 
 
 def _without_gone(page: Page, items: Sequence[Compared], ours: Mapping[uuid.UUID, Any]) -> list[Compared]:
@@ -103,22 +103,26 @@ def _without_gone(page: Page, items: Sequence[Compared], ours: Mapping[uuid.UUID
     return kept
 
 
-def _settle(page: Page, item: Compared, after: rows.Values, problems: list[rows.Problem], now: datetime) -> None:
+def _settle(page: Page, item: Compared, after: rows.Values, problems: list[rows.Problem], looked_at: datetime) -> None:
     """Remember both halves of what was agreed, and what gave way for it."""
     link, record = item.link, item.record
-    wrong = {problem.field for problem in problems}
+    wrong = comparing.whole_of({problem.field for problem in [*item.problems, *problems]})
     page.report(record.external_id, [*item.problems, *problems])
     _propose(page, item, problems)
     comparing.remember(page, item, after, wrong)
     page.losses += [loss for loss in item.losses if loss.lpxgp_field not in wrong]
     link.external_stamp = record.modified_at or link.external_stamp
-    link.looked_at, link.related = now, links.related_of(record)
+    link.looked_at, link.related = looked_at, links.related_of(record)
+    if item.is_made or item.changes:
+        now = timezone.now()
+        # What somebody changed here while this was written has an older stamp, and is found by comparing again.
+        link.looked_at, link.is_due = now, link.is_due or not item.is_made
     if link.state == RecordLink.State.NEW:
         link.state = RecordLink.State.LINKED
     page.book.touch(link)
     if item.changes or item.is_new:
         page.changed += 1
-        page.unannounced += _is_unannounced(record, now)
+        page.unannounced += _is_unannounced(record, timezone.now())
     if not item.changes and not item.is_new and not item.losses:
         page.came_back[link.pk] = record
 

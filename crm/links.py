@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
@@ -26,6 +27,9 @@ COLUMNS = (
 )
 """What reading the CRM may change of a link. What writing to it found out stays as it is."""
 _FIXED = ("company", "integration", "kind", "crm_object", "created_at")
+
+SLACK = timedelta(seconds=5)
+"""How long a row that was saved may take to be seen: so much of the past is looked at again."""
 
 Pair = list[str]
 """What a record belongs to, as RecordLink.related keeps it: our word for its kind, and its id."""

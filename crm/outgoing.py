@@ -132,7 +132,10 @@ def is_news(link: RecordLink, wish: Wish) -> bool:
 
 @dataclass(frozen=True)
 class Compared:
-    """A row once it is known what the CRM holds. ``is_left``: the CRM's value counts, so its reader has to take it."""
+    """A row once it is known what the CRM holds. ``is_left``: the CRM's value counts, so its reader has to take it.
+
+    What its reader saw and could not take keeps none of the other fields back.
+    """
 
     item: Outgoing
     is_left: bool
@@ -153,7 +156,7 @@ def compared(item: Outgoing, record: Record, our_stamp: datetime | None) -> Comp
         halves = three_way.halves(item.link.shadow, name)
         decision = three_way.decide(line, wish.ours, theirs, *halves, our_stamp, record.modified_at)
         if decision.action == "take_theirs":
-            is_left = True
+            is_left = is_left or not _was_read(item.link, record)
         elif decision.action != "take_ours":
             agreed[name] = {"theirs": theirs, "ours": wish.ours}
         else:
@@ -168,6 +171,11 @@ def compared(item: Outgoing, record: Record, our_stamp: datetime | None) -> Comp
                 lost.append(GivesWay(line, ours, record.values.get(name), base, decision.why))
     changed = replace(item, wishes=tuple(wishes), flaw=flaw, agreed=agreed, lost=tuple(lost))
     return Compared(changed, is_left)
+
+
+def _was_read(link: RecordLink, record: Record) -> bool:
+    """Whether the record was read as it is now."""
+    return bool(link.external_stamp and record.modified_at and record.modified_at <= link.external_stamp)
 
 
 def _added_to(wish: Wish, theirs: Value) -> Wish:

@@ -7,7 +7,8 @@ record meets is kept on its link and stops no other.
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,7 +16,9 @@ from django.utils import timezone
 from crm import (
     budgets,
     connection,
+    echoes,
     link_errors,
+    links,
     mapping,
     outgoing,
     parents,
@@ -38,9 +41,8 @@ PAGE = 10_000
 """Rows that are looked for at once."""
 CHUNK = 2
 """Batches of rows that are compared at once."""
-SLACK = timedelta(seconds=5)
-"""How long a row that was saved may take to be seen: so much of the past is looked at again."""
 MOST_COUNTED = 10_000
+GONE = RecordError("gone", "It is not in the CRM any more.")
 
 Row = tuple[uuid.UUID, RecordLink]
 
@@ -91,7 +93,7 @@ def _find_missing_keys(round: Round) -> None:
 def _push_kind(round: Round, kind: str, listed: frozenset[uuid.UUID] | None, unknown: set[uuid.UUID]) -> None:
     seen: set[uuid.UUID] = set()
     while True:
-        looked_at = timezone.now() - SLACK
+        looked_at = timezone.now() - links.SLACK
         found = rows.newer(round.integration, kind, PAGE)
         row_ids = [row_id for row_id in found if row_id not in seen]
         if not row_ids:
@@ -164,11 +166,11 @@ def _links(round: Round, kind: str, row_ids: Sequence[uuid.UUID]) -> list[Row]:
     """Each row with its link; a new one where it has none."""
     integration = round.integration
     known = RecordLink.objects.filter(integration=integration, kind=kind, row_id__among=row_ids)
-    links = {link.row_id: link for link in known}
+    by_row = {link.row_id: link for link in known}
     object = round.adapter.objects[kind]
     pairs = []
     for row_id in row_ids:
-        link = links.get(row_id) or RecordLink(
+        link = by_row.get(row_id) or RecordLink(
             company_id=integration.company_id,
             integration=integration,
             kind=kind,
@@ -216,7 +218,8 @@ def _with_theirs(round: Round, kind: str, lines: Sequence[Line], items: list[Out
         batch = asking[start : start + sending.READ_BATCH]
         ids = [item.link.external_id for item in batch]
         read = round.adapter.read(round.link, Wanted(round.adapter.objects[kind], fields), ids)
-        records = {record.external_id: record for record in read.records}
+        records = {name: Record(kind, name, is_deleted=True) for name in read.missing}
+        records |= {record.external_id: record for record in read.records}
         pairs = [(item, records.get(item.link.external_id)) for item in batch]
         ready += _compared(round, pairs, stamps)
     return ready
@@ -227,6 +230,9 @@ def _compared(
 ) -> list[Outgoing]:
     ready, left = [], []
     for item, record in pairs:
+        if record and record.is_deleted and item.link.kind not in echoes.READ_BACK:
+            ready.append(replace(item, wishes=(), flaw=GONE))
+            continue
         if record is None or record.is_deleted:
             # Deletions and merges are the reader's to follow.
             left.append(item.link)
@@ -240,6 +246,6 @@ def _compared(
     return ready
 
 
-def _leave_to_pull(round: Round, links: Sequence[RecordLink]) -> None:
+def _leave_to_pull(round: Round, left: Sequence[RecordLink]) -> None:
     """The next reading takes these by their ids; until then they stay due."""
-    poked_items.add({round.held.state.pk: [f"{link.crm_object}:{link.external_id}" for link in links]})
+    poked_items.add({round.held.state.pk: [f"{link.crm_object}:{link.external_id}" for link in left]})

@@ -353,7 +353,9 @@ def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
 
 
 def _related_after(item: Outgoing) -> list[list[str]]:
-    known = [list(one) for one in item.link.related]
+    """A person has one firm, so another one takes the place of the first; all else belongs to ever more."""
+    is_moved = item.link.kind == "person" and item.new_related
+    known = [] if is_moved else [list(one) for one in item.link.related]
     return known + [[one.kind, one.external_id] for one in item.new_related]
 
 

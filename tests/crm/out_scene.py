@@ -11,7 +11,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from crm import connection, mapping, push, schema
+from crm import connection, links, mapping, push, schema
 from crm.contract import Link
 from crm.mapping import Row
 from crm.models import FieldMapping, MappingVersion, RecordLink, Write
@@ -170,7 +170,7 @@ def out(in_acme: Company, monkeypatch: pytest.MonkeyPatch) -> Out:
         yield Link(requests.Session(), integration.external_account_id, {})
 
     # Tests take less time than a row may be late.
-    monkeypatch.setattr(push, "SLACK", timedelta(0))
+    monkeypatch.setattr(links, "SLACK", timedelta(0))
     monkeypatch.setattr(connection, "adapter", lambda integration: crm)
     monkeypatch.setattr(connection, "open", opened)
     for crm_object, fields in crm.fields_of.items():
