@@ -38,7 +38,7 @@ SKIPPED = {
 
 @dataclass
 class Intake:
-    """What pages are taken in with: read once per run. ``linked`` counts firms that came to be known in it."""
+    """What pages are taken in with: read once per run. ``linked`` are kinds of which some came to be known in it."""
 
     held: runs.Held
     integration: Integration
@@ -47,7 +47,7 @@ class Intake:
     context: Context
     policy: Policy
     outsiders: Rules
-    linked: int = 0
+    linked: set[str] = field(default_factory=set)
 
     def lines(self, kind: str) -> tuple[Line, ...]:
         """What is compared of this kind."""

@@ -5,37 +5,52 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from crm import rows
+from crm import parents, rows
 from crm.contract import Record, Related
 from crm.deletes import Book
 from crm.intake import WAITS, Intake, Page
 from crm.models import RecordLink
 from integrations import runs
+from integrations.models import SyncRun
 
 BATCH = 500
+WAIT_FOR = {"person": {"organization"}, "note": {"organization", "person"}}
+"""What rows of each kind may wait for."""
 
 
 def mend(intake: Intake) -> None:
-    """Look again at what waits for its firm or its people. A few statements for each 500 that do."""
-    for kind in ("person", "note"):
-        last = None
+    """Look again at what waits for its firm or its people, where such came. A few statements for each 500 that do."""
+    came = _came(intake)
+    for kind in [kind for kind, awaited in WAIT_FOR.items() if came & awaited]:
+        waiting = RecordLink.objects.select_for_update(of=("self",)).filter(
+            integration=intake.integration, kind=kind, state=RecordLink.State.LINKED, reason=WAITS
+        )
+        last = uuid.UUID(int=0)
         while True:
-            waiting = RecordLink.objects.filter(
-                integration=intake.integration, kind=kind, state=RecordLink.State.LINKED, reason=WAITS
-            ).order_by("pk")
-            some = list((waiting.filter(pk__gt=last) if last else waiting)[:BATCH])
-            if not some:
-                break
-            last = some[-1].pk
             with transaction.atomic():
+                some = list(waiting.filter(pk__gt=last).order_by("pk")[:BATCH])
+                if not some:
+                    break
                 _mend(intake, kind, some)
+            last = some[-1].pk
             runs.check_time(intake.held)
+
+
+def _came(intake: Intake) -> set[str]:
+    """The kinds of which some came to be known since a run ended well: one that was interrupted may not have mended."""
+    since = intake.held.state.last_success_at
+    if since is None or intake.held.run.kind != SyncRun.Kind.CHANGES:
+        return {"organization", "person"}
+    new = RecordLink.objects.filter(integration=intake.integration, kind__in=parents.PARENT_KINDS, created_at__gt=since)
+    return intake.linked | set(new.order_by().values_list("kind", flat=True).distinct())
 
 
 def _mend(intake: Intake, kind: str, waiting: Sequence[RecordLink]) -> None:
     page = Page(intake, kind, Book({link.external_id: link for link in waiting}))
     page.find_parents([])
-    ours = rows.values(kind, [link.row_id for link in waiting if link.row_id])
+    ids = [link.row_id for link in waiting if link.row_id]
+    rows.lock(kind, ids)
+    ours = rows.values(kind, ids)
     changes: dict[uuid.UUID, rows.Values] = {}
     for link in waiting:
         if link.row_id not in ours:

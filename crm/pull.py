@@ -4,15 +4,17 @@ A first load lists everything; later runs read what changed since a cursor per o
 cursors lie an overlap before what was read, so records come again: they are compared, and nothing happens.
 """
 
+import hashlib
 import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from crm import connection, deletes, edited, incoming, mending, policy, taken_back
+from crm import connection, deletes, edited, incoming, mending, policy, strangers, taken_back
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
 from crm.mapping import Mapping, context, known_fields
@@ -44,8 +46,7 @@ def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
     denied = {kind: error for kind in kinds if (error := _pull_kind(intake, link, kind))}
     if kinds and len(denied) == len(kinds):
         raise denied[kinds[0]]
-    if intake.linked or held.run.kind != SyncRun.Kind.CHANGES:
-        mending.mend(intake)
+    mending.mend(intake)
 
 
 def _pull_kind(intake: Intake, link: Link, kind: str) -> MissingScope | None:
@@ -111,13 +112,45 @@ def _marks(text: str) -> dict[str, str]:
 
 def _read_pages(intake: Intake, link: Link, kind: str) -> None:
     """Everything, where there is no cursor yet; then what changed since it."""
-    held = intake.held
     crm_object = intake.adapter.objects[kind]
-    if crm_object not in _marks(held.state.cursor):
+    _forget_other_reading(intake, kind)
+    if crm_object not in _marks(intake.held.state.cursor):
         _begin_round(intake, crm_object)
         _read_round(intake, link, kind, is_listing=True)
-        _find_missing(intake, link, kind)
+    if pages := _pages_of_round(intake, crm_object):
+        _find_missing(intake, link, kind, pages)
     _read_round(intake, link, kind, is_listing=False)
+
+
+def _forget_other_reading(intake: Intake, kind: str) -> None:
+    """Where something else is taken from the CRM than when it was read, all of it is read anew: of a field that was
+    mapped since, or people who are taken since, nothing changes there. It is kept with the first page."""
+    state, crm_object = intake.held.state, intake.adapter.objects[kind]
+    cursors, pages = _marks(state.cursor), _marks(state.page_cursor)
+    known = cursors if crm_object in cursors else pages
+    if crm_object in known and known.get(_taken(crm_object)) != _digest(intake, kind):
+        state.cursor = _text(_without(cursors, crm_object))
+        state.page_cursor = _text(_without(pages, crm_object))
+
+
+def _without(marks: dict[str, str], crm_object: str) -> dict[str, str]:
+    return {name: mark for name, mark in marks.items() if name not in {crm_object, _taken(crm_object)}}
+
+
+def _taken(crm_object: str) -> str:
+    """The name of the mark that says what is taken of an object."""
+    return f"{crm_object} taken"
+
+
+def _digest(intake: Intake, kind: str) -> str:
+    """What is taken of a kind, in short: which fields, how, and whether those nobody here knows are taken too."""
+    lines = sorted(
+        [line.ours.name, line.crm_field, line.mode, line.transform.name, line.options]
+        for line in intake.lines(kind)
+        if line.is_in
+    )
+    document = json.dumps([lines, strangers.are_taken(intake.policy, kind)], sort_keys=True)
+    return hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
 def _read_round(intake: Intake, link: Link, kind: str, is_listing: bool) -> None:
@@ -142,10 +175,11 @@ def _store(intake: Intake, kind: str, page: RecordPage, is_listing: bool) -> Non
     state, crm_object = intake.held.state, intake.adapter.objects[kind]
     cursors, pages = _marks(state.cursor), _marks(state.page_cursor)
     if page.next_page:
-        pages[crm_object] = page.next_page
+        pages |= {crm_object: page.next_page, _taken(crm_object): _digest(intake, kind)}
     else:
-        pages.pop(crm_object, None)
-        cursors[crm_object] = page.next_cursor or cursors.get(crm_object, "")
+        pages = _without(pages, crm_object)
+        cursor = page.next_cursor or cursors.get(crm_object, "")
+        cursors |= {crm_object: cursor, _taken(crm_object): _digest(intake, kind)}
     with transaction.atomic():
         if is_listing and state.round_id:
             names = [record.external_id for record in page.records] + [bad.external_id for bad in page.unreadable]
@@ -249,11 +283,23 @@ def _begin_round(intake: Intake, crm_object: str) -> None:
     RoundPage.objects.filter(state=state, round_id=_round(state.round_id, crm_object)).delete()
 
 
-def _find_missing(intake: Intake, link: Link, kind: str) -> None:
-    """After a whole round: what is linked and was on none of its pages is asked for by its id, and followed."""
+def _pages_of_round(intake: Intake, crm_object: str) -> QuerySet[RoundPage] | None:
+    """The pages of a round that is whole, but of which it is not known yet what it missed."""
+    state = intake.held.state
+    if state.round_id is None:
+        return None
+    pages = RoundPage.objects.filter(state=state, round_id=_round(state.round_id, crm_object))
+    return pages if pages.exists() else None
+
+
+def _find_missing(intake: Intake, link: Link, kind: str, pages: QuerySet[RoundPage]) -> None:
+    """After a whole round: what is linked and was on none of its pages is asked for by its id, and followed.
+
+    May be killed anywhere: it goes on with those that were not asked for.
+    """
     state, wanted = intake.held.state, _wanted(intake, kind)
     assert state.round_id is not None
-    pages = RoundPage.objects.filter(state=state, round_id=_round(state.round_id, wanted.object))
+    round_id = _round(state.round_id, wanted.object)
     rows = RecordLink.objects.filter(
         integration=intake.integration,
         crm_object=wanted.object,
@@ -262,9 +308,11 @@ def _find_missing(intake: Intake, link: Link, kind: str) -> None:
     ).exclude(external_id="")
     names = sorted(bulk.not_listed(rows, "external_id", pages, "external_ids").values_list("external_id", flat=True))
     for start in range(0, len(names), READ_BATCH):
-        batch = intake.adapter.read(link, wanted, names[start : start + READ_BATCH])
+        asked = names[start : start + READ_BATCH]
+        batch = intake.adapter.read(link, wanted, asked)
         with transaction.atomic():
             taken = incoming.take(intake, kind, batch.records, batch.missing)
+            RoundPage.objects.create(company_id=state.company_id, state=state, round_id=round_id, external_ids=asked)
             _close(intake, taken, (), 0, _marks(state.cursor), _marks(state.page_cursor))
         runs.check_time(intake.held)
     pages.delete()

@@ -9,7 +9,7 @@ from crm.comparing import Compared
 from crm.contract import Record
 from crm.intake import DOUBLE, TAG, WAITS, Page
 from crm.matches import Match, Stranger, key_of
-from crm.models import RecordLink
+from crm.models import Policy, RecordLink
 from integrations.outsiders import Rules
 from relationships import addresses
 from relationships.models import BlockRule
@@ -44,7 +44,8 @@ def welcome(page: Page, records: Sequence[Record]) -> list[Compared]:
         else:
             linked.append(_link(page, stranger, found[name], claims))
     linked += _make(page, wanted)
-    page.intake.linked += len(linked) if page.kind == "organization" else 0
+    if linked:
+        page.intake.linked.add(page.kind)
     return linked
 
 
@@ -169,11 +170,14 @@ def _without_addresses(stranger: Stranger) -> Stranger:
     return Stranger(replace(stranger.record, addresses=()), values, stranger.problems)
 
 
+def are_taken(policy: Policy, kind: str) -> bool:
+    """Whether the company takes what the CRM alone has."""
+    return {"organization": policy.takes_organizations, "person": policy.takes_people}.get(kind, True)
+
+
 def _make(page: Page, wanted: Sequence[Stranger]) -> list[Compared]:
     """Make rows of those nobody here is, where the company takes such."""
-    policy = page.intake.policy
-    takes = {"organization": policy.takes_organizations, "person": policy.takes_people}
-    if not takes.get(page.kind, True):
+    if not are_taken(page.intake.policy, page.kind):
         page.skipped["not_taken"] += len(wanted)
         return []
     linked = []
