@@ -23,7 +23,8 @@ class Book:
     """The links that a page concerns, by their records' ids, and what became of them.
 
     ``touched`` are to be stored; ``moved`` of these changed places with another one. ``united`` are pairs of records
-    that the CRM made one; ``dropped`` are links without a row that are needed no more.
+    that the CRM made one, and ``became`` what each loser of these is now; ``dropped`` are links without a row that are
+    needed no more.
     """
 
     links: dict[str, RecordLink]
@@ -32,6 +33,7 @@ class Book:
     dropped: list[RecordLink] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
     united: list[Proposal] = field(default_factory=list)
+    became: dict[str, str] = field(default_factory=dict)
     deleted: int = 0
 
     def touch(self, link: RecordLink) -> None:
@@ -115,7 +117,14 @@ def _delete(book: Book, record: Record, policy: Policy, now: datetime) -> None:
 
 
 def _merge(book: Book, kind: str, loser: str, winner: str, now: datetime) -> None:
-    """What was linked to the loser is linked to the winner. Two rows of ours stay two, and are proposed as twins."""
+    """What was linked to the loser is linked to the winner. Two rows of ours stay two, and are proposed as twins.
+
+    A winner that lost another merge itself is passed over, in whichever order the two are told.
+    """
+    while winner in book.became:
+        winner = book.became[winner]
+    if loser != winner:
+        book.became[loser] = winner
     lost, won = book.links.get(loser), book.links.get(winner)
     if lost is None or loser == winner or _is_over(lost):
         return

@@ -77,7 +77,9 @@ def mend(made: DriftReport, user: User) -> int:
             poked_items.add({state.pk: [f"{object}:{external_id}" for object, external_id in sorted(named)]})
         elif state:
             links.filter(state=RecordLink.State.LINKED).update(is_due=True)
-            SyncState.objects.filter(pk=state.pk).update(cursor="", page_cursor="")
+            # Without its hold: a sync that is under way would write its own cursor back.
+            anew = {"cursor": "", "page_cursor": "", "held_by": None, "held_until": None}
+            SyncState.objects.filter(pk=state.pk).update(**anew)
         made.mended_at, made.mended_by = timezone.now(), user
         made.save(update_fields=["mended_at", "mended_by"])
     return len(named)

@@ -1,9 +1,10 @@
 """What is deleted, merged or restored in the CRM is followed, and costs nothing here."""
 
 import pytest
+from django.utils import timezone
 
-from crm import deletes
-from crm.contract import Related
+from crm import deletes, links, policy
+from crm.contract import Record, Related
 from crm.models import RecordLink, Twin, Write
 from integrations import runs
 from relationships.models import Note, Organization, Person
@@ -86,6 +87,24 @@ def test_two_of_ours_become_twins_when_theirs_are_merged(coming: In, is_new: boo
     assert set(twin.ours) == {str(old.pk), str(new.pk)}
     assert RecordLink.objects.get(row_id=new.pk).state == RecordLink.State.IGNORED
     assert Person.objects.count() == 2
+
+
+@pytest.mark.parametrize("is_newest_first", [False, True])
+def test_a_merge_of_what_was_merged_before_ends_at_the_last(coming: In, is_newest_first: bool) -> None:
+    first, second, third = (contact(coming, name) for name in ("Lena", "Max", "Tom"))
+    coming.pull()
+    at = timezone.now()
+    told = [
+        Record("Contact", first, modified_at=at, is_deleted=True, merged_into=second),
+        Record("Contact", second, modified_at=at, is_deleted=True, merged_into=third),
+    ]
+    book = deletes.Book(links.of_records(coming.integration, "Contact", {first, second, third}))
+    for record in reversed(told) if is_newest_first else told:
+        deletes.follow(book, "person", record, policy.of(coming.integration), at)
+    book.store(coming.integration)
+    linked = RecordLink.objects.filter(state=RecordLink.State.LINKED)
+    assert [link.external_id for link in linked] == [third]
+    assert len(book.proposals) == 2, "the three people here are put to staff"
 
 
 def test_records_that_looked_like_one_are_settled_by_their_merge(coming: In) -> None:

@@ -10,6 +10,7 @@ from django_q.models import OrmQ
 from crm import drift, jobs
 from crm.contract import RecordError
 from crm.models import DriftReport, Policy, RecordLink
+from integrations import runs
 from integrations.errors import Temporary, Wait
 from integrations.models import PokedItem, SyncState
 from relationships.models import Match, Organization, User
@@ -118,6 +119,20 @@ def test_more_than_can_be_named_is_mended_by_reading_everything(out: Out, alice:
     drift.mend(report, alice)
     assert SyncState.objects.get().cursor == ""
     assert RecordLink.objects.get().is_due
+
+
+def test_a_sync_that_is_under_way_does_not_undo_the_mending(out: Out, alice: User) -> None:
+    out.linked_firm("Pension One")
+    run(out)
+    settle(out)
+    held = out.held()
+    report = DriftReport.objects.create(
+        company=out.company, integration=out.integration, counts={"organization": {"different": 5_000}}
+    )
+    drift.mend(report, alice)
+    with pytest.raises(runs.HoldLost):
+        runs.store_page(held, held.state.cursor, "", {}, {})
+    assert SyncState.objects.get().cursor == ""
 
 
 def test_a_list_that_takes_its_time_is_not_waited_for(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
