@@ -14,12 +14,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from crm import connection, deletes, edited, incoming, mending, policy, strangers, taken_back
+from crm import connection, deletes, edited, incoming, mending, policy, strangers, taken_back, told
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
 from crm.mapping import Mapping, context, known_fields
 from crm.models import RecordLink
 from integrations import outsiders, runs
+from integrations.circles import Circle
 from integrations.contract import FORGET
 from integrations.errors import MissingScope, Temporary
 from integrations.models import PokedItem, RoundPage, SetAside, SyncRun
@@ -40,6 +41,7 @@ def pull(held: runs.Held, link: Link, mapping: Mapping) -> None:
     intake = _intake(held, mapping)
     deletes.let_go(intake.integration)
     taken_back.follow(held)
+    told.mark(held.state)
     held.has_set_aside = SetAside.objects.filter(state=held.state).exists()
     kinds = [kind for kind in KINDS if _is_read(intake, kind)]
     _forget_others(intake, kinds)
@@ -158,12 +160,15 @@ def _read_round(intake: Intake, link: Link, kind: str, is_listing: bool) -> None
     held, adapter = intake.held, intake.adapter
     wanted = _wanted(intake, kind)
     read = adapter.listing if is_listing else adapter.changes
+    circle = Circle(_marks(held.state.page_cursor).get(wanted.object, ""))
     while True:
         cursor = _marks(held.state.cursor).get(wanted.object, "")
         at = _marks(held.state.page_cursor).get(wanted.object, "")
         page = read(link, replace(wanted, cursor=cursor, page=at))
-        if page.next_page and page.next_page == at:
-            raise Temporary("The CRM sent the same page twice.")
+        if page.next_page and circle.is_closed_by(page.next_page):
+            raise Temporary(
+                f"The CRM's pages of {wanted.object} lead round in a circle: one of them came a second time."
+            )
         _store(intake, kind, page, is_listing)
         if not page.next_page:
             return

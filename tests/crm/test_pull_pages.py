@@ -1,5 +1,6 @@
 """How pages are read: from where it stopped, by what pushes named, at a constant cost, and never twice in effect."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from crm.contract import Related
+from crm.contract import Link, RecordPage, Related, Wanted
 from crm.models import RecordLink
 from integrations import runs
-from integrations.errors import CursorExpired
+from integrations.errors import CursorExpired, Temporary
 from integrations.models import PokedItem, SyncState
 from relationships.models import Note, Organization, Person, User
 from tests.crm.in_scene import In
@@ -44,6 +45,25 @@ def test_an_interrupted_load_goes_on_where_it_stopped(coming: In) -> None:
     assert (Organization.objects.count(), Person.objects.count()) == (10, 10)
     assert coming.crm.calls["listing"] == 7, "every page of the three objects once"
     assert all(person.organization for person in Person.objects.all())
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_pages_that_lead_round_in_a_circle_end_with_words(
+    coming: In, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    fill(coming, 6)
+    coming.crm.page_size, listing, asked = 1, coming.crm.listing, []
+
+    def lost(link: Link, wanted: Wanted) -> RecordPage:
+        asked.append(wanted.page)
+        page = listing(link, wanted)
+        offset, _, cursor = page.next_page.partition("|")
+        return replace(page, next_page=f"{int(offset) % length + 1}|{cursor}")
+
+    monkeypatch.setattr(coming.crm, "listing", lost)
+    with pytest.raises(Temporary, match="pages of Account lead round in a circle"):
+        coming.pull()
+    assert len(asked) <= 3 * length + 4
 
 
 def test_a_worker_that_lost_its_hold_stores_nothing(coming: In) -> None:
