@@ -21,6 +21,8 @@ from integrations.models import Integration
 from relationships import bulk
 
 UNSURE = (Write.State.PLANNED, Write.State.SENT)
+LONGEST_WORDS = 1_000
+"""Characters of a CRM's words that are kept: with some errors come whole pages."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,13 @@ def forget(before: datetime) -> int:
 
 
 def words(error: RecordError) -> str:
-    """The CRM's own words, with its code."""
-    return f"{error.code}: {error.message}" if error.code else error.message
+    """The CRM's own words, with its code; the beginning of very many."""
+    return cut(f"{error.code}: {error.message}" if error.code else error.message, LONGEST_WORDS)
+
+
+def cut(text: str, most: int) -> str:
+    """A text of the CRM's, which may send anything of any length, with “…” where its end is left out."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def _planned(link: RecordLink, change: Change) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from integrations.clock import jittered
 from integrations.models import SyncRun, SyncState
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=6)
+LONGEST_NAME = 200
+"""Characters of what should be a field's name or a code that are kept: records are grouped and filtered by them."""
 WAITS_FOR_PARENT = "parent_missing"
 NONE: dict[str, Any] = {
     "error_cause": "",
@@ -44,8 +46,8 @@ def columns(link: RecordLink, error: RecordError, now: datetime) -> dict[str, An
     again_at = now + timedelta(seconds=jittered(wait.total_seconds())) if is_temporary(error) else None
     return {
         "error_cause": cause(error),
-        "error_field": error.field,
-        "error_code": error.code,
+        "error_field": ledger.cut(error.field, LONGEST_NAME),
+        "error_code": ledger.cut(error.code, LONGEST_NAME),
         "error": ledger.words(error),
         "failures": failures,
         "failed_at": now,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from crm.contract import NewField
+from crm.standard_lines import line
 
 DOMAIN = {"name": "domain", "options": {"form": "domain"}}
 MORNING = {"name": "time_of_day", "options": {"time": "09:00"}}
@@ -10,51 +11,36 @@ STATES = {"name": "choice_table", "options": {"pairs": [["open", "NOT_STARTED"],
 PRIORITIES = {"name": "choice_table", "options": {"pairs": [["high", "HIGH"], ["normal", "MEDIUM"], ["low", "LOW"]]}}
 WAYS = {"name": "choice_table", "options": {"pairs": [["out", "EMAIL"], ["in", "INCOMING_EMAIL"]]}}
 
-
-def _row(ours: str, theirs: str, direction: str = "to_crm", transform: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One line of the mapping. Contact data is the CRM's where both sides changed it, everything else ours."""
-    crm_object, _, crm_field = theirs.partition(".")
-    return {
-        "lpxgp_field": ours,
-        "crm_object": crm_object,
-        "crm_field": crm_field,
-        "sync_direction": direction,
-        "conflict_rule": "ours_wins" if direction == "to_crm" else "crm_wins",
-        "write_mode": "always",
-        "transform": transform or {},
-    }
-
-
 DEFAULT_ROWS: tuple[dict[str, Any], ...] = (
-    _row("org.name", "companies.name", "bidirectional"),
-    _row("org.city", "companies.city", "from_crm"),
-    _row("org.country", "companies.country", "from_crm"),
-    _row("org.domain", "companies.domain", "from_crm", DOMAIN),
-    _row("match.score", "companies.lpxgp_match_score"),
-    _row("match.summary", "companies.lpxgp_summary"),
-    _row("match.last_synced", "companies.lpxgp_last_synced"),
-    _row("person.first_name", "contacts.firstname", "bidirectional"),
-    _row("person.last_name", "contacts.lastname", "bidirectional"),
-    _row("person.email", "contacts.email", "bidirectional"),
-    _row("person.phone", "contacts.phone", "bidirectional"),
-    _row("person.title", "contacts.jobtitle", "bidirectional"),
-    _row("meeting.title", "meetings.hs_meeting_title"),
-    _row("meeting.starts_at", "meetings.hs_meeting_start_time"),
-    _row("meeting.ends_at", "meetings.hs_meeting_end_time"),
-    _row("meeting.filed_at", "meetings.hs_timestamp"),
-    _row("meeting.location", "meetings.hs_meeting_location"),
-    _row("meeting.description", "meetings.hs_meeting_body"),
-    _row("email.title", "emails.hs_email_subject"),
-    _row("email.sent_at", "emails.hs_timestamp"),
-    _row("email.description", "emails.hs_email_text"),
-    _row("email.direction", "emails.hs_email_direction", transform=WAYS),
-    _row("task.title", "tasks.hs_task_subject"),
-    _row("task.description", "tasks.hs_task_body"),
-    _row("task.due_on", "tasks.hs_timestamp", transform=MORNING),
-    _row("task.priority", "tasks.hs_task_priority", transform=PRIORITIES),
-    _row("task.status", "tasks.hs_task_status", transform=STATES),
-    _row("note.text", "notes.hs_note_body", "bidirectional"),
-    _row("note.written_at", "notes.hs_timestamp", "bidirectional"),
+    line("org.name", "companies.name", "bidirectional"),
+    line("org.city", "companies.city", "from_crm"),
+    line("org.country", "companies.country", "from_crm"),
+    line("org.domain", "companies.domain", "from_crm", DOMAIN),
+    line("match.score", "companies.lpxgp_match_score"),
+    line("match.summary", "companies.lpxgp_summary"),
+    line("match.last_synced", "companies.lpxgp_last_synced"),
+    line("person.first_name", "contacts.firstname", "bidirectional"),
+    line("person.last_name", "contacts.lastname", "bidirectional"),
+    line("person.email", "contacts.email", "bidirectional"),
+    line("person.phone", "contacts.phone", "bidirectional"),
+    line("person.title", "contacts.jobtitle", "bidirectional"),
+    line("meeting.title", "meetings.hs_meeting_title"),
+    line("meeting.starts_at", "meetings.hs_meeting_start_time"),
+    line("meeting.ends_at", "meetings.hs_meeting_end_time"),
+    line("meeting.filed_at", "meetings.hs_timestamp"),
+    line("meeting.location", "meetings.hs_meeting_location"),
+    line("meeting.description", "meetings.hs_meeting_body"),
+    line("email.title", "emails.hs_email_subject"),
+    line("email.sent_at", "emails.hs_timestamp"),
+    line("email.description", "emails.hs_email_text"),
+    line("email.direction", "emails.hs_email_direction", transform=WAYS),
+    line("task.title", "tasks.hs_task_subject"),
+    line("task.description", "tasks.hs_task_body"),
+    line("task.due_on", "tasks.hs_timestamp", transform=MORNING),
+    line("task.priority", "tasks.hs_task_priority", transform=PRIORITIES),
+    line("task.status", "tasks.hs_task_status", transform=STATES),
+    line("note.text", "notes.hs_note_body", "bidirectional"),
+    line("note.written_at", "notes.hs_timestamp", "bidirectional"),
 )
 """The specification's table, and what its rules say of contacts, touchpoints, tasks and notes."""
 

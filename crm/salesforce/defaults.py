@@ -3,6 +3,7 @@
 from typing import Any
 
 from crm.contract import NewField
+from crm.standard_lines import line
 
 SHORTEN = {"name": "shorten", "options": {}}
 DAY = {"name": "date_in_zone", "options": {}}
@@ -11,51 +12,36 @@ STATES = {"name": "choice_table", "options": {"pairs": [["open", "Not Started"],
 PRIORITIES = {"name": "choice_table", "options": {"pairs": [["high", "High"], ["normal", "Normal"], ["low", "Low"]]}}
 WEBSITE = {"name": "domain", "options": {"form": "address"}}
 
-
-def _row(ours: str, theirs: str, direction: str = "to_crm", transform: dict[str, Any] | None = None) -> dict[str, Any]:
-    """One line of the mapping. Contact data is the CRM's where both sides changed it, everything else ours."""
-    crm_object, _, crm_field = theirs.partition(".")
-    return {
-        "lpxgp_field": ours,
-        "crm_object": crm_object,
-        "crm_field": crm_field,
-        "sync_direction": direction,
-        "conflict_rule": "ours_wins" if direction == "to_crm" else "crm_wins",
-        "write_mode": "always",
-        "transform": transform or {},
-    }
-
-
 DEFAULT_ROWS: tuple[dict[str, Any], ...] = (
-    _row("org.name", "Account.Name", "bidirectional"),
-    _row("org.city", "Account.BillingCity", "from_crm"),
-    _row("org.country", "Account.BillingCountry", "from_crm"),
-    _row("org.domain", "Account.Website", "from_crm", WEBSITE),
-    _row("match.score", "Account.LPxGP_Match_Score__c"),
-    _row("match.summary", "Account.LPxGP_Summary__c", transform=SHORTEN),
-    _row("match.last_synced", "Account.LPxGP_Last_Synced__c"),
-    _row("person.first_name", "Contact.FirstName", "bidirectional"),
-    _row("person.last_name", "Contact.LastName", "bidirectional"),
-    _row("person.email", "Contact.Email", "bidirectional"),
-    _row("person.phone", "Contact.Phone", "bidirectional"),
-    _row("person.title", "Contact.Title", "bidirectional"),
-    _row("meeting.title", "Event.Subject", transform=SHORTEN),
-    _row("meeting.starts_at", "Event.StartDateTime"),
-    _row("meeting.ends_at", "Event.EndDateTime"),
-    _row("meeting.location", "Event.Location", transform=SHORTEN),
-    _row("meeting.description", "Event.Description", transform=SHORTEN),
-    _row("email.title", "Task.Subject", transform=SHORTEN),
-    _row("email.sent_at", "Task.ActivityDate", transform=DAY),
-    _row("email.description", "Task.Description", transform=SHORTEN),
-    _row("email.status", "Task.Status", transform=DONE),
-    _row("email.type", "Task.TaskSubtype"),
-    _row("task.title", "Task.Subject", transform=SHORTEN),
-    _row("task.description", "Task.Description", transform=SHORTEN),
-    _row("task.due_on", "Task.ActivityDate"),
-    _row("task.priority", "Task.Priority", transform=PRIORITIES),
-    _row("task.status", "Task.Status", transform=STATES),
-    _row("note.title", "Note.Title", "bidirectional", SHORTEN),
-    _row("note.text", "Note.Body", "bidirectional", SHORTEN),
+    line("org.name", "Account.Name", "bidirectional"),
+    line("org.city", "Account.BillingCity", "from_crm"),
+    line("org.country", "Account.BillingCountry", "from_crm"),
+    line("org.domain", "Account.Website", "from_crm", WEBSITE),
+    line("match.score", "Account.LPxGP_Match_Score__c"),
+    line("match.summary", "Account.LPxGP_Summary__c", transform=SHORTEN),
+    line("match.last_synced", "Account.LPxGP_Last_Synced__c"),
+    line("person.first_name", "Contact.FirstName", "bidirectional"),
+    line("person.last_name", "Contact.LastName", "bidirectional"),
+    line("person.email", "Contact.Email", "bidirectional"),
+    line("person.phone", "Contact.Phone", "bidirectional"),
+    line("person.title", "Contact.Title", "bidirectional"),
+    line("meeting.title", "Event.Subject", transform=SHORTEN),
+    line("meeting.starts_at", "Event.StartDateTime"),
+    line("meeting.ends_at", "Event.EndDateTime"),
+    line("meeting.location", "Event.Location", transform=SHORTEN),
+    line("meeting.description", "Event.Description", transform=SHORTEN),
+    line("email.title", "Task.Subject", transform=SHORTEN),
+    line("email.sent_at", "Task.ActivityDate", transform=DAY),
+    line("email.description", "Task.Description", transform=SHORTEN),
+    line("email.status", "Task.Status", transform=DONE),
+    line("email.type", "Task.TaskSubtype"),
+    line("task.title", "Task.Subject", transform=SHORTEN),
+    line("task.description", "Task.Description", transform=SHORTEN),
+    line("task.due_on", "Task.ActivityDate"),
+    line("task.priority", "Task.Priority", transform=PRIORITIES),
+    line("task.status", "Task.Status", transform=STATES),
+    line("note.title", "Note.Title", "bidirectional", SHORTEN),
+    line("note.text", "Note.Body", "bidirectional", SHORTEN),
 )
 """The specification's table, and what its rules say of contacts, touchpoints, tasks and notes."""
 

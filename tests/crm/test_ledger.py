@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from crm import ledger
+from crm import ledger, link_errors
 from crm.contract import Change, RecordError, Written
 from crm.models import RecordLink, Write
 from tests.crm.out_scene import Out
@@ -41,6 +41,21 @@ def test_a_value_that_comes_back_is_a_write_of_its_own(out: Out) -> None:
         link.looked_at = timezone.now()
     assert Write.objects.count() == 3
     assert not ledger.unsure(out.integration).exists()
+
+
+def test_of_very_many_words_the_beginning_is_kept(out: Out) -> None:
+    huge = RecordError("unknown", "<html>" + "ö" * 500_000, code="X" * 5_000, field="f" * 5_000)
+    row = out.firm("Alder")
+    link = out.link("organization", row, "001x")
+    columns = link_errors.columns(link, huge, timezone.now())
+    assert {name: len(columns[name]) for name in ("error", "error_code", "error_field")} == {
+        "error": ledger.LONGEST_WORDS,
+        "error_code": link_errors.LONGEST_NAME,
+        "error_field": link_errors.LONGEST_NAME,
+    }
+    assert columns["error"].endswith("…")
+    short = RecordError("bad_value", "Not a number.", code="INVALID", field="Score__c")
+    assert ledger.words(short) == "INVALID: Not a number."
 
 
 def test_settling_keeps_what_the_crm_made_of_it_or_its_words(out: Out) -> None:
