@@ -45,11 +45,19 @@ class Application:
         except HTTPException as error:
             return Response(f"{error.code} {error.name}", error.code, mimetype="text/plain")
         call = Call(self._world, request, route.operation, args, self._answer_part)
-        return self._answer(call, provider, route, latency_seconds)
+        return self._answer(call, provider, route, latency_seconds) if route.operation else self._page(call, route)
 
     def _answer_part(self, request: Request) -> Response:
         """A part of a request: on its own in everything but the time on the way."""
         return self._respond(overridden(request), 0)
+
+    def _page(self, call: Call, route: Route) -> Response:
+        """A page for people, who look on and are no app."""
+        with self._world.lock:
+            response = route.view(call)
+        if call.request.method == "POST":
+            self._world.is_dirty.set()
+        return response
 
     def _answer(self, call: Call, provider: Provider, route: Route, latency_seconds: float) -> Response:
         world = self._world

@@ -41,6 +41,11 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def readable(seconds: float) -> str:
+    """Seconds since 1970 as pages for people write them."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%-d %b %Y, %H:%M:%S UTC")
+
+
 def parse_instant(text: str) -> datetime:
     """RFC 3339 with an offset or ``Z`` → aware UTC; ValueError for anything else, also without an offset."""
     moment = datetime.fromisoformat(text)

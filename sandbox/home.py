@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import urlsplit
 
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from sandbox import pages
-from sandbox.control import is_local
 from sandbox.faults import ANSWER_KINDS, PUSH_KINDS
+from sandbox.pages import orders, tables
 from sandbox.providers import Provider, Table
 from sandbox.world import World
 
@@ -29,14 +28,14 @@ def respond(world: World, providers: Sequence[Provider], request: Request) -> Re
 def front_page(world: World, providers: Sequence[Provider]) -> Response:
     """Tables of every provider, then calls, pushes and faults."""
     with world.lock:
-        tables = [table for provider in providers for table in provider.overview(world)]
-        tables += shared_tables(world)
+        shown = [table for provider in providers for table in provider.overview(world)]
+        shown += shared_tables(world)
         now = world.clock.now().strftime("%A %d %B %Y, %H:%M:%S UTC")
     head = (
         "<h1>This is a sandbox</h1><p>It pretends to be the providers this product links to. "
         f'Its clock says <time>{now}</time>. <span class="quiet">Reload to see what is new.</span></p>'
     )
-    return pages.page("Sandbox", head + "".join(map(render, tables)) + fault_form())
+    return pages.page("Sandbox", head + "".join(map(render, shown)) + fault_form())
 
 
 def shared_tables(world: World) -> list[Table]:
@@ -56,14 +55,7 @@ def shared_tables(world: World) -> list[Table]:
 def render(table: Table) -> str:
     """One table, or a line that says it is empty."""
     title = f"<h2>{escape(table.title)}</h2>"
-    if not table.rows:
-        return title + '<p class="quiet">None.</p>'
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return (
-        f'{title}<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.title)}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return title + (tables.table(table.title, table.columns, table.rows) or '<p class="quiet">None.</p>')
 
 
 def fault_form() -> str:
@@ -81,10 +73,9 @@ def fault_form() -> str:
 
 
 def order_fault(world: World, request: Request) -> Response:
-    """The form above. Only from this page on this machine: a foreign page must not post here."""
-    origin = request.headers.get("Origin", "")
-    if not is_local(request) or urlsplit(origin).netloc != request.host:
-        return pages.page("Refused", "<h1>Refused</h1><p>Faults are ordered from this machine only.</p>", 403)
+    """The form above."""
+    if not orders.is_own(request):
+        return orders.refused()
     with world.lock:
         if request.form.get("do") == "clear":
             world.faults.clear()

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 
 import sandbox
 from sandbox.faults import Fault
+from sandbox.pages.tables import Cell
 from sandbox.world import ProviderState, World
 
 
@@ -32,7 +33,10 @@ Gate = Callable[[Call], AbstractContextManager[Response | None]]
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A path of the pretend provider. ``operation`` names it for faults and the record of requests."""
+    """A path of the pretend provider. ``operation`` names it for faults and the record of requests.
+
+    An empty one is a page for people: no fault befalls it, and no record is kept of it.
+    """
 
     method: str
     path: str
@@ -46,7 +50,7 @@ class Table:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,20 +42,28 @@ def writer_of(hubspot: HubSpot, portal: Portal, body: Json) -> Writer:
     return hubspot.writer(portal, owner.source)
 
 
-def by_hand(work: Callable[[Writer, Kind, Json], Any]) -> Control:
-    """A control that writes as a person, then sends webhooks of it unless it is to be silent."""
+Work = Callable[[Writer, Kind, Json], Any]
+
+
+def by_hand(work: Work) -> Control:
+    """A control that does what a person does; what HubSpot refuses is the order's error."""
 
     def control(world: World, request: Request) -> Any:
         hubspot, body = hubspot_of(world), body_of(request)
-        portal = hubspot.portal(body["portal"])
         try:
-            return work(writer_of(hubspot, portal, body), kind_of(body), body)
+            return carried_out(hubspot, hubspot.portal(body["portal"]), kind_of(body), body, work)
         except ApiError as error:
             raise ControlError(error.message) from error
-        finally:
-            hubspot.announce(is_silent=bool(body.get("silent")))
 
     return control
+
+
+def carried_out(hubspot: HubSpot, portal: Portal, kind: Kind, body: Json, work: Work) -> Any:
+    """Do it, then send webhooks of what changed unless it is to be silent. ApiError where HubSpot refuses."""
+    try:
+        return work(writer_of(hubspot, portal, body), kind, body)
+    finally:
+        hubspot.announce(is_silent=bool(body.get("silent")))
 
 
 def put_records(writer: Writer, kind: Kind, body: Json) -> Any:

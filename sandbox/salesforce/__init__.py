@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from werkzeug.wrappers import Request
 
+from sandbox.pages.tables import Cell, Link
 from sandbox.providers import Provider, Table
-from sandbox.salesforce import errors, identity, oauth
+from sandbox.salesforce import errors, identity, looking, oauth
 from sandbox.salesforce.control import CONTROLS
 from sandbox.salesforce.control_records import CONTROLS as RECORD_CONTROLS
 from sandbox.salesforce.routes import ROUTES, canonical
@@ -29,13 +30,13 @@ def account_of(world: World, request: Request) -> str:
 def overview(world: World) -> Sequence[Table]:
     """Orgs with their users and records, and who is told of changes."""
     salesforce = salesforce_of(world)
-    orgs = [
+    orgs: list[list[Cell]] = [
         [
-            org.name,
+            Link(org.name, looking.top(org)),
             org.host,
             org.id,
             ", ".join(row["Username"] for row in org.users()),
-            ", ".join(f"{org.tables[name].count()} {name}" for name in ("Account", "Contact", "Task", "Event")),
+            ", ".join(f"{org.tables[name].count()} {name}" for name in looking.SHOWN),
             org.limits.usage,
         ]
         for org in salesforce.orgs.values()

@@ -23,13 +23,14 @@ INNER = "sandbox.salesforce.inner"
 
 @dataclass(frozen=True)
 class Ask:
-    """One call: who asks which org for what, in which version (62.0)."""
+    """One call: who asks which org for what, in which version (62.0), by which app's client id."""
 
     call: Call
     salesforce: Salesforce
     org: Org
     user_id: str
     version: str
+    app: str
 
     @property
     def request(self) -> Request:
@@ -45,7 +46,8 @@ class Ask:
     def writer(self) -> writes.Writer:
         """How this user saves, by the header on duplicates."""
         header = self.request.headers.get("Sforce-Duplicate-Rule-Header", "")
-        return writes.Writer(self.org, self.user_id, "allowsave=true" in header.replace(" ", "").lower())
+        may_duplicate = "allowsave=true" in header.replace(" ", "").lower()
+        return writes.Writer(self.org, self.user_id, may_duplicate, app=self.app)
 
     def body(self) -> Any:
         """The request's JSON; ApiError if it is none."""
@@ -117,7 +119,8 @@ def admitted(salesforce: Salesforce, call: Call) -> Ask:
     if not DATA & set(scopes):
         raise ApiError("INVALID_SESSION_ID", "This session is not valid for use with the REST API", status=401)
     org.settle()
-    return Ask(call, salesforce, org, user["Id"], version)
+    app = salesforce.tokens.sessions[identity.bearer(call.request)].grant.client_id
+    return Ask(call, salesforce, org, user["Id"], version, app)
 
 
 def count(ask: Ask) -> None:

@@ -33,7 +33,7 @@ def create_ingest(ask: Ask) -> Response:
             )
         key = one.field.name
     job = ask.salesforce.jobs.add(
-        ask.org, user_id=ask.user_id, operation=operation, name=table.kind.name, key=key, **manner(given)
+        ask.org, user_id=ask.user_id, app=ask.app, operation=operation, name=table.kind.name, key=key, **manner(given)
     )
     return errors.reply(job.show(ask.version))
 
@@ -111,7 +111,7 @@ def create_query(ask: Ask) -> Response:
     if not found.paths or Parser(text).query().offset:
         raise ApiError("API_ERROR", "Invalid query for bulk: COUNT and OFFSET are not supported")
     job = ask.salesforce.jobs.add(
-        ask.org, user_id=ask.user_id, operation=operation, name=found.name, query=text, **manner(given)
+        ask.org, user_id=ask.user_id, app=ask.app, operation=operation, name=found.name, query=text, **manner(given)
     )
     job.found, job.state = found, "UploadComplete"
     answer = errors.reply(job.show(ask.version))

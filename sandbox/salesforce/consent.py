@@ -13,11 +13,11 @@ from sandbox import pages
 from sandbox.pages import asking, choices
 from sandbox.pages.asking import Asked
 from sandbox.providers import Call
+from sandbox.salesforce.looking import BANNER
 from sandbox.salesforce.scopes import KNOWN
 from sandbox.salesforce.state import LOGIN_HOSTS, Salesforce, salesforce_of
 from sandbox.salesforce.tokens import Grant
 
-BANNER = "Sandbox, not Salesforce. No real account is involved."
 DEFAULT_SCOPES = ["refresh_token", "api", "id"]
 
 

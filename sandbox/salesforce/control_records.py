@@ -1,5 +1,6 @@
 """Records and fields by order: what people and automation in the org do. Functions behind /control/salesforce/…"""
 
+from collections.abc import Callable
 from typing import Any
 
 from werkzeug.wrappers import Request
@@ -13,7 +14,7 @@ from sandbox.salesforce.errors import ApiError
 from sandbox.salesforce.orgs import Org
 from sandbox.salesforce.paths import View
 from sandbox.salesforce.rules import DuplicateRule, ValidationRule
-from sandbox.salesforce.state import salesforce_of
+from sandbox.salesforce.state import Salesforce, salesforce_of
 from sandbox.salesforce.tables import Table
 from sandbox.salesforce.writes import Writer
 from sandbox.world import World
@@ -24,15 +25,27 @@ PARENT_FIELDS = {"Contact": "AccountId", "Task": "WhatId", "Event": "WhatId"}
 BY_SYSTEM = "system"
 
 
-def carried_out(world: World, request: Request, work: Any) -> Any:
-    """Run an order on records as a person; what Salesforce refuses is the order's error."""
-    org, body = org_of(world, request)
-    try:
-        with org.all_or_nothing():
-            result = work(org, writer_of(org, body), body)
-    except ApiError as error:
-        raise ControlError(f"{error.code}: {error.message}") from error
-    finished(salesforce_of(world), org, body)
+Work = Callable[[Org, Writer, dict[str, Any]], Any]
+
+
+def by_hand(work: Work) -> Control:
+    """A control that does what a person does; what Salesforce refuses is the order's error."""
+
+    def control(world: World, request: Request) -> Any:
+        org, body = org_of(world, request)
+        try:
+            return carried_out(salesforce_of(world), org, body, work)
+        except ApiError as error:
+            raise ControlError(f"{error.code}: {error.message}") from error
+
+    return control
+
+
+def carried_out(salesforce: Salesforce, org: Org, body: dict[str, Any], work: Work) -> Any:
+    """Do it all or not at all, then push what changed. ApiError where Salesforce refuses."""
+    with org.all_or_nothing():
+        result = work(org, writer_of(org, body), body)
+    finished(salesforce, org, body)
     return result
 
 
@@ -47,61 +60,41 @@ def writer_of(org: Org, body: dict[str, Any]) -> Writer:
     return Writer(org, (org.user(by) if by else users[0])["Id"], may_duplicate=True)
 
 
-def create(world: World, request: Request) -> Any:
+def create(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
     """{"org", "object", "records": [fields], "by"?, "silent"?}: new records; their ids."""
-
-    def work(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
-        name = table_of(org, required(body, "object")).kind.name
-        return {"ids": [writes.create(writer, name, given) for given in body["records"]]}
-
-    return carried_out(world, request, work)
+    name = table_of(org, required(body, "object")).kind.name
+    return {"ids": [writes.create(writer, name, given) for given in body["records"]]}
 
 
-def update(world: World, request: Request) -> Any:
+def update(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
     """{"org", "id" or "ids", "fields", "by"?, "silent"?}: the same change to records."""
-
-    def work(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
-        for table, record_id in targets(org, body):
-            writes.update(writer, table.kind.name, record_id, body["fields"])
-        return {"ok": True}
-
-    return carried_out(world, request, work)
+    for table, record_id in targets(org, body):
+        writes.update(writer, table.kind.name, record_id, body["fields"])
+    return {"ok": True}
 
 
-def delete(world: World, request: Request) -> Any:
+def delete(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
     """{"org", "id" or "ids", "by"?, "silent"?}: into the Recycle Bin."""
-
-    def work(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
-        for _, record_id in targets(org, body):
-            writes.delete(writer, record_id)
-        return {"ok": True}
-
-    return carried_out(world, request, work)
+    for _, record_id in targets(org, body):
+        writes.delete(writer, record_id)
+    return {"ok": True}
 
 
-def undelete(world: World, request: Request) -> Any:
+def undelete(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
     """{"org", "id" or "ids", "by"?, "silent"?}: out of the Recycle Bin."""
-
-    def work(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
-        for _, record_id in targets(org, body):
-            writes.undelete(writer, record_id)
-        return {"ok": True}
-
-    return carried_out(world, request, work)
+    for _, record_id in targets(org, body):
+        writes.undelete(writer, record_id)
+    return {"ok": True}
 
 
-def merge(world: World, request: Request) -> Any:
+def merge(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
     """{"org", "winner", "losers", "fields"?, "by"?, "silent"?}."""
-
-    def work(org: Org, writer: Writer, body: dict[str, Any]) -> Any:
-        table = table_for(org, required(body, "winner"))
-        if table.kind.name not in {"Account", "Contact"}:
-            raise ControlError(f"{table.kind.name} cannot be merged")
-        losers = [ids.to18(one) for one in body["losers"]]
-        writes.merge(writer, table.kind.name, ids.to18(body["winner"]), losers, body.get("fields") or {})
-        return {"ok": True}
-
-    return carried_out(world, request, work)
+    table = table_for(org, required(body, "winner"))
+    if table.kind.name not in {"Account", "Contact"}:
+        raise ControlError(f"{table.kind.name} cannot be merged")
+    losers = [ids.to18(one) for one in body["losers"]]
+    writes.merge(writer, table.kind.name, ids.to18(body["winner"]), losers, body.get("fields") or {})
+    return {"ok": True}
 
 
 def empty_bin(world: World, request: Request) -> Any:
@@ -264,12 +257,12 @@ def table_for(org: Org, record_id: str) -> Table:
 
 
 CONTROLS: dict[str, Control] = {
-    "POST records": create,
+    "POST records": by_hand(create),
     "GET records": show,
-    "POST records/update": update,
-    "POST records/delete": delete,
-    "POST records/undelete": undelete,
-    "POST records/merge": merge,
+    "POST records/update": by_hand(update),
+    "POST records/delete": by_hand(delete),
+    "POST records/undelete": by_hand(undelete),
+    "POST records/merge": by_hand(merge),
     "POST records/empty_bin": empty_bin,
     "POST bulk_records": bulk,
     "POST fields": set_field,

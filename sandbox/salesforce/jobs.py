@@ -28,6 +28,7 @@ class Job:
     id: str
     org: str
     user_id: str
+    app: str
     operation: str
     name: str
     created: int
@@ -156,7 +157,7 @@ def save(org: Org, job: Job, line: dict[str, str]) -> tuple[str, bool]:
         value = None if cell == NULL else cell
         if cell:
             given[relation] = {key: value} if key else value
-    writer = writes.Writer(org, job.user_id)
+    writer = writes.Writer(org, job.user_id, app=job.app)
     record_id = str(given.pop("Id", "") or "")
     if job.operation == "insert":
         return writes.create(writer, job.name, given), True

@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 from sandbox.providers import Call, Route
 from sandbox.salesforce import (
     asking,
+    browsing,
     bulk,
     collection,
     composite,
@@ -15,6 +16,7 @@ from sandbox.salesforce import (
     oauth,
     records,
     tooling,
+    viewing,
 )
 from sandbox.salesforce.api import Answer, api
 
@@ -80,6 +82,9 @@ ROUTES = [
     Route("GET", f"{HOST}/id/<org_id>/<user_id>", "salesforce.identity", identity.identity),
     Route("GET", f"{HOST}/services/data", "salesforce.versions", describing.versions),
     *(Route(method, DATA + path, f"salesforce.{operation}", api(answer)) for method, path, operation, answer in API),
+    Route("GET", HOST, "", browsing.listing),
+    *(Route(method, f"{HOST}/new/<name>", "", viewing.new) for method in ("GET", "POST")),
+    *(Route(method, f"{HOST}/<record_id>", "", viewing.record) for method in ("GET", "POST")),
     *(Route(method, f"{HOST}/<path:path>", "salesforce.unknown", unknown) for method in METHODS),
 ]
 

@@ -22,12 +22,16 @@ CASCADES = {
     "Contact": [("Task", "WhoId"), ("Event", "WhoId"), ("Note", "ParentId")],
     "ContentNote": [("ContentDocumentLink", "ContentDocumentId")],
 }
+APP, APPS = "_app", "_apps"
+"""In a row: the app that saved it last, and the apps that its values are from, by field."""
 SCHEMA = frozenset({"FieldPermissions", "PermissionSetAssignment", "PermissionSet"})
 
 
 @dataclass(frozen=True)
 class Writer:
     """Who saves, and how: ``may_duplicate`` is the caller's wish to save in spite of a duplicate rule.
+
+    ``app`` is the client id of the app that a user saves by, empty for one who does it by hand.
 
     ``is_system`` moves SystemModstamp alone, as automation does. Rights are not asked of it.
     """
@@ -36,6 +40,7 @@ class Writer:
     user_id: str
     may_duplicate: bool = False
     is_system: bool = False
+    app: str = ""
 
 
 def create(writer: Writer, name: str, given: dict[str, Any]) -> str:
@@ -86,9 +91,24 @@ def finish(writer: Writer, name: str, row: Row, changed: set[str], event: str) -
     row["SystemModstamp"] = org.now()
     if not writer.is_system or event == "create":
         row["LastModifiedDate"], row["LastModifiedById"] = org.now(), writer.user_id or None
+        sign(writer, row)
+    row[APPS] = signed_fields(writer, row, changed)
     org.save({key: value for key, value in row.items() if value is not None}, event)
     if name in SCHEMA:
         org.forget_schema()
+
+
+def sign(writer: Writer, row: Row) -> None:
+    """Note which app saved, for those who look on: no call tells."""
+    row.pop(APP, None)
+    if writer.app:
+        row[APP] = writer.app
+
+
+def signed_fields(writer: Writer, row: Row, changed: set[str]) -> dict[str, str] | None:
+    """Which app gave which fields their values, if any did."""
+    kept = {name: app for name, app in row.get(APPS, {}).items() if name not in changed}
+    return kept | (dict.fromkeys(sorted(changed), writer.app) if writer.app else {}) or None
 
 
 def realign(row: Row, changed: set[str]) -> None:
@@ -172,6 +192,7 @@ def bin_row(writer: Writer, table: Table, row: Row, cause: str = "", master: str
     org = writer.org
     row["IsDeleted"], row["SystemModstamp"] = True, org.now()
     row["LastModifiedDate"], row["LastModifiedById"] = org.now(), writer.user_id or None
+    sign(writer, row)
     if cause:
         row["_cause"] = cause
     if master:
@@ -196,6 +217,7 @@ def undelete(writer: Writer, record_id: str) -> None:
     kept = {key: value for key, value in row.items() if key not in {"IsDeleted", "MasterRecordId", "_cause"}}
     kept["SystemModstamp"] = kept["LastModifiedDate"] = org.now()
     kept["LastModifiedById"] = writer.user_id
+    sign(writer, kept)
     table.log = [entry for entry in table.log if entry[1] != row["Id"]]
     org.save(kept, "undelete")
     for child, _ in CASCADES.get(table.kind.name, []):
