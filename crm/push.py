@@ -22,6 +22,7 @@ from crm import (
     mapping,
     outgoing,
     parents,
+    parts,
     policy,
     recovery,
     rows,
@@ -67,6 +68,7 @@ def push(held: runs.Held, link: Link, published: Mapping) -> None:
 def _push_all(round: Round, listed: frozenset[uuid.UUID] | None, unknown: set[uuid.UUID]) -> None:
     waiting: dict[str, int] = {}
     _find_missing_keys(round)
+    parts.find_lost(round.integration)
     for kind in KINDS:
         if kind == "meeting":
             parents.release(round.integration, round.held.state.last_success_at, round.created, listed)
@@ -153,10 +155,10 @@ def _count_parts(round: Round, kind: str, pairs: Sequence[Row], values: dict[uui
     told no more is emptied here."""
     fewer = []
     for row_id, link in pairs:
-        parts = values.get(row_id, {}).get(rows.PARTS, link.parts)
-        if parts != link.parts:
-            round.parts[link.pk] = parts
-        if parts < link.parts and kind == "meeting":
+        number = values.get(row_id, {}).get(rows.PARTS, link.parts)
+        if number != link.parts:
+            round.parts[link.pk] = number
+        if number < link.parts and kind == "meeting":
             fewer.append(link.pk)
     if fewer:
         taken_back.without_a_note(round.integration, fewer)

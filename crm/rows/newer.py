@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -38,8 +38,7 @@ def newer(integration: Integration, kind: str, limit: int) -> list[uuid.UUID]:
     rows = _ROWS[kind](integration, rules, firms)
     due = open_links.filter(
         Q(is_due=True) | Q(looked_at__isnull=True) | Q(looked_at__lt=OuterRef("changed_at")) | _by_time(kind, now)
-        | _by_parts(kind)
-    )  # fmt: skip
+    )
     rows = rows.filter(Exists(due) | (Q(may_begin=True) & ~Exists(links)))
     return list(rows.order_by("changed_at", "pk").values_list("pk", flat=True)[:limit])
 
@@ -55,17 +54,11 @@ def _by_time(kind: str, now: datetime) -> Q:
     return Q(looked_at__date__lte=OuterRef("late_on"), looked_at__date__lt=now.date())
 
 
-def _by_parts(kind: str) -> Q:
-    """A match, or a note on a meeting, that is deleted or told no more leaves no stamp, only one less of them."""
-    return ~Q(parts=OuterRef("parts_now")) if kind in {"organization", "meeting"} else Q(pk__in=())
-
-
 def _organizations(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[Any]:
     # By the firm alone, which is of this company: a database without statistics would go through all its matches.
     scored = Match.unscoped.filter(organization=OuterRef("pk")).order_by().values("organization")
     rows = Organization.objects.annotate(
         changed_at=_latest("updated_at", scored.annotate(last=Max("scored_at")).values("last")),
-        parts_now=_count(scored),
         may_begin=_is(rules.creates_organizations),
     )
     return rows if firms is None else rows.filter(pk__in=firms.values("pk"))
@@ -88,7 +81,6 @@ def _touchpoints(kind: str) -> Callable[[Integration, Policy, Firms], QuerySet[A
         noted = Note.unscoped.filter(touchpoint=OuterRef("pk"), sync_to_crm=True).order_by().values("touchpoint")
         found = Touchpoint.objects.filter(kind=kind).annotate(
             changed_at=_latest("updated_at", noted.annotate(last=Max("updated_at")).values("last")),
-            parts_now=_count(noted),
             # What was cancelled before it was sent is nobody's news.
             may_begin=Q(cancelled_at=None) & _is_known(integration, OuterRef("pk")),
         )
@@ -161,11 +153,6 @@ def _is_of(firms: QuerySet[Organization], touchpoint: OuterRef) -> Any:
 def _latest(column: str, other: QuerySet[Any]) -> Greatest:
     """The later of a column and a subquery that may have none."""
     return Greatest(F(column), Coalesce(Subquery(other), F(column)))
-
-
-def _count(others: QuerySet[Any]) -> Coalesce:
-    """How many rows a subquery finds, which is grouped by what they hang on."""
-    return Coalesce(Subquery(others.annotate(count=Count("pk")).values("count")), 0)
 
 
 def _is(is_true: bool) -> Any:
