@@ -133,3 +133,10 @@ def test_lists_are_filtered_in_plain_words(out: Out, as_staff: Client, name: str
     assert answer.context["cl"].result_count == count
     for code in ("echoed at", "restored at", "planned at", ">organization<"):
         assert code not in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["write", "conflict", "twin"])
+def test_a_search_that_finds_nothing_does_not_say_that_there_is_nothing(out: Out, as_staff: Client, name: str) -> None:
+    address = reverse(f"admin:crm_{name}_changelist")
+    assert "Nothing fits" not in as_staff.get(address).content.decode()
+    assert "Nothing fits" in as_staff.get(f"{address}?q=zzz").content.decode()
