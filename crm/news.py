@@ -14,7 +14,7 @@ from relationships.models import Match, Note, Organization, Person, Task, Touchp
 LATE = timedelta(seconds=30)
 """So long after its stamp a row may be seen first."""
 STAMPS: dict[str, tuple[tuple[type[models.Model], str], ...]] = {
-    "organization": ((Organization, "updated_at"), (Match, "scored_at")),
+    "organization": ((Organization, "updated_at"), (Match, "scored_at"), (Match, "updated_at")),
     "person": ((Person, "updated_at"),),
     "meeting": ((Touchpoint, "updated_at"), (Note, "updated_at")),
     "email": ((Touchpoint, "updated_at"), (Note, "updated_at")),

@@ -300,6 +300,7 @@ class Match(TenantModel):
     score = models.DecimalField(max_digits=5, decimal_places=2)
     summary = models.TextField(blank=True)
     scored_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         verbose_name_plural = "matches"

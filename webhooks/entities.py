@@ -1,7 +1,7 @@
 """Word of the core: a record that briefs and CRMs depend on changed. Signed after the Standard Webhooks specification.
 
-The body is ``{"type": "match.updated", "company_id": "<uuid>", "entity": "match", "id": "<uuid>"}``. Nothing is taken
-from it but whose it is: that company's CRMs are looked at, and the briefs of its meetings.
+The body is ``{"type": "match.updated", "company_id": "<uuid>", "entity": "match", "id": "<uuid>"}``. No value is taken
+from it: that company's CRMs are looked at, the named row first of all, and the briefs of its meetings.
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from django.conf import settings
 
-from integrations.contract import Claim, IncomingRequest, JsonObject, Notice
+from integrations.contract import OURS, Claim, IncomingRequest, JsonObject, Notice
 from integrations.errors import Refused, Unreadable
 
 WEBHOOK_TYPE = "entity-updated"
@@ -62,11 +62,13 @@ class Core:
 
     def read(self, webhook_type: str, headers: Mapping[str, str], body: bytes) -> Notice:
         """What a stored message says. Raises Unreadable."""
-        event, _, _ = _content(body)
+        event, _, value = _content(body)
         entity, _, what = event.partition(".")
         if entity not in ENTITIES:
             return Notice(False, f"No brief and no CRM depends on {entity}.")
-        return Notice(True, f"A record of ours was {what}: {entity}.", is_our_own=True)
+        row_id = _uuid(value.get("id"))
+        items = (f"{OURS}{entity}:{row_id}",) if row_id else ()
+        return Notice(True, f"A record of ours was {what}: {entity}.", items=items, is_our_own=True)
 
 
 def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> bytes:
@@ -119,6 +121,14 @@ def _content(body: bytes) -> tuple[str, uuid.UUID, JsonObject]:
     if not isinstance(event, str) or not EVENT.fullmatch(event):
         raise Unreadable("It says no type of the form match.updated.")
     return event, uuid.UUID(str(value.get("company_id"))), value
+
+
+def _uuid(value: object) -> uuid.UUID | None:
+    """The id of a row of ours, where it looks like one."""
+    try:
+        return uuid.UUID(str(value))
+    except ValueError:
+        return None
 
 
 sender = Core()

@@ -58,7 +58,7 @@ def _organizations(integration: Integration, rules: Policy, firms: Firms) -> Que
     # By the firm alone, which is of this company: a database without statistics would go through all its matches.
     scored = Match.unscoped.filter(organization=OuterRef("pk")).order_by().values("organization")
     rows = Organization.objects.annotate(
-        changed_at=_latest("updated_at", scored.annotate(last=Max("scored_at")).values("last")),
+        changed_at=_latest("updated_at", scored.annotate(last=Max(Greatest("scored_at", "updated_at"))).values("last")),
         may_begin=_is(rules.creates_organizations),
     )
     return rows if firms is None else rows.filter(pk__in=firms.values("pk"))

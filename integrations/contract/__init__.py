@@ -33,6 +33,7 @@ from integrations.contract.mail import (
 from integrations.contract.provider import Provider, Reach
 from integrations.contract.pushes import (
     FORGET,
+    OURS,
     Claim,
     IncomingRequest,
     Notice,
@@ -46,6 +47,7 @@ from integrations.contract.resources import ResourceInfo, UnreadableItem
 
 __all__ = [
     "FORGET",
+    "OURS",
     "Account",
     "Begun",
     "CalendarAdapter",

@@ -53,6 +53,9 @@ class Claim:
 FORGET = "forget "
 """Before the name of an item that was deleted for privacy: no hint, but the only word there is of it."""
 
+OURS = "ours "
+"""Before the name of a row of ours, such as "ours match:<id>"."""
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -60,7 +63,7 @@ class Notice:
 
     ``channel`` says what became of the channel itself: renew it at once, or it is gone and another has to be opened.
     ``items`` names what changed, where that is said, such as "contacts:51": a hint of what to read again. With FORGET
-    before it, it was deleted for privacy.
+    before it, it was deleted for privacy; with OURS, it is a row of ours.
     ``is_our_own``: the change is one of our own records, so that what is made from these is made again too.
     """
 

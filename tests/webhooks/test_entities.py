@@ -25,7 +25,7 @@ from integrations.errors import Refused
 from integrations.models import Integration, SyncState
 from relationships import jobs
 from relationships.models import Brief, Company, Touchpoint, User
-from tests.webhooks.conftest import make_crm
+from tests.webhooks.conftest import make_crm, poked
 from webhooks import drain, entities, inbox, replay, settling
 from webhooks.models import Delivery, WebhookFailure
 
@@ -120,7 +120,8 @@ def send(client: Client) -> Sends:
 
     def post(company: Company | None, event: str = "match.updated", message_id: str = "", **more: Any) -> Any:
         content = {"type": event, "company_id": str(company.pk) if company else str(uuid.UUID(int=7)), **more}
-        return raw(json.dumps(content | {"entity": "match", "id": str(uuid.UUID(int=1))}).encode(), message_id)
+        content = {"entity": "match", "id": str(uuid.UUID(int=1))} | content
+        return raw(json.dumps(content).encode(), message_id)
 
     def raw(body: bytes, message_id: str = "", path: str = PATH) -> Any:
         message_id = message_id or f"msg_{uuid.uuid4().hex}"
@@ -163,6 +164,15 @@ def test_it_is_done_when_the_sync_has_run(send: Sends, alice: User) -> None:
     SyncState.unscoped.filter(pk=state.pk).update(done_mark=state.dirty_mark, last_success_at=timezone.now())
     settling.settle()
     assert Delivery.objects.get().status == "done"
+
+
+def test_the_named_row_is_compared_by_the_sync_that_it_pokes(send: Sends, alice: User) -> None:
+    channel = make_crm(alice, "hubspot", "62515")
+    row_id = str(uuid.uuid4())
+    send(alice.company, id=row_id, message_id="msg_1")
+    send(alice.company, id="not an id", message_id="msg_2")
+    drain.run()
+    assert poked(channel) == [f"ours match:{row_id}"]
 
 
 def test_the_same_message_again_is_known(send: Sends, alice: User) -> None:
