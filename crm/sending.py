@@ -40,9 +40,9 @@ IDENTITY = {"person": "person.email", "organization": "org.domain"}
 @dataclass
 class Round:
     """One pushing of one CRM. ``keyless`` are objects whose field for our key turned out to be missing; ``created`` are
-    links of firms and people that were given a record in it; ``parts`` are those of rows that have more or fewer now, by
-    their links. ``lane`` is the one thread that speaks to the CRM while
-    this one writes down what it said; ``flight`` is the batch that is under way there."""
+    links of firms and people that were given a record in it; ``parts`` are those of rows that have more or fewer now,
+    by their links. ``lane`` is the one thread that speaks to the CRM while this one writes down what it said;
+    ``flight`` is the batch that is under way there."""
 
     held: runs.Held
     link: Link

@@ -1,19 +1,23 @@
 """What goes out of meetings, mail and follow-up tasks: no more than every colleague may see.
 
-Of a private meeting that there was one, and when; of mail the subject where all of its owners share it, and never what
-it says. What is withheld since it was told is taken back: that there was something, and when, is all that stays.
+Of a private meeting that there was one, and when; of mail the subject and the hour where all of its owners share it,
+else its day, and never what it says. What is withheld since it was told is taken back: that there was something, and
+when, is all that stays.
 """
 
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
 from crm.rows.words import IS_WITHHELD, PARTS, Values
 from relationships import blocking, privacy
-from relationships.models import Note, Person, Task, Touchpoint
+from relationships.models import Company, Note, Person, Task, Touchpoint
+from relationships.tenancy import current_company_id
 
 Relations = dict[uuid.UUID, tuple[tuple[str, uuid.UUID], ...]]
 Pairs = Iterable[tuple[uuid.UUID, uuid.UUID]]
@@ -22,47 +26,69 @@ CANCELLED = "Cancelled: "
 
 
 def meetings(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None) -> dict[uuid.UUID, Values]:
-    """Five queries, and one more where the firm keeps somebody out."""
+    """Five queries, and one more where the firm keeps somebody out, or one lasts all day."""
     rows = list(_touchpoints(row_ids, Touchpoint.Kind.MEETING))
+    zone = _zone() if any(row.all_day_on for row in rows) else UTC
     said = _descriptions(rows, listed)
     notes: dict[uuid.UUID, list[str]] = defaultdict(list)
     marked = Note.objects.filter(touchpoint__among=row_ids, sync_to_crm=True).order_by("created_at", "pk")
     for pk, text in marked.values_list("touchpoint", "text"):
         notes[pk].append(text)
     return {
-        row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]])) | {PARTS: len(notes[row.pk])}
+        row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]]), zone) | {PARTS: len(notes[row.pk])}
         for row in rows
     }
 
 
-def _meeting(row: Touchpoint, description: str) -> Values:
+def _meeting(row: Touchpoint, description: str, zone: tzinfo) -> Values:
     title = _title(row)
+    starts_at, ends_at = _moment(row, row.occurred_at, zone), _moment(row, row.ended_at or row.occurred_at, zone)
     is_cancelled = row.cancelled_at is not None and not row.is_withheld
     return {
         "meeting.title": f"{CANCELLED}{title}" if is_cancelled else title,
-        "meeting.starts_at": row.occurred_at,
-        "meeting.ends_at": row.ended_at or row.occurred_at,
-        "meeting.filed_at": row.occurred_at,
+        "meeting.starts_at": starts_at,
+        "meeting.ends_at": ends_at,
+        "meeting.filed_at": starts_at,
         "meeting.location": None if row.is_private or row.is_withheld else row.location or None,
         "meeting.description": None if row.is_private else description or None,
         IS_WITHHELD: row.is_private or row.is_withheld,
     }
 
 
+def _moment(row: Touchpoint, at: datetime, zone: tzinfo) -> datetime:
+    """An all-day meeting's days have no zone, and are kept as midnights in UTC: a CRM is told those of the firm."""
+    return at.astimezone(UTC).replace(tzinfo=zone) if row.all_day_on else at
+
+
+def _zone() -> tzinfo:
+    """The firm's."""
+    return ZoneInfo(Company.objects.values_list("time_zone", flat=True).get(pk=current_company_id()))
+
+
 def emails(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None) -> dict[uuid.UUID, Values]:
-    """Four queries, and one more where the firm keeps somebody out."""
+    """Four queries, and one more where the firm keeps somebody out, or one is not for every colleague."""
     rows = list(_touchpoints(row_ids, Touchpoint.Kind.EMAIL))
+    zone = _zone() if any(_is_day_only(row) for row in rows) else UTC
     said = _descriptions(rows, listed)
     return {
         row.pk: {
             "email.title": _title(row),
-            "email.sent_at": row.occurred_at,
+            "email.sent_at": _noon(row.occurred_at, zone) if _is_day_only(row) else row.occurred_at,
             "email.description": "\n\n".join(said[row.pk]) or None,
             "email.direction": {True: "out", False: "in", None: None}[row.is_outgoing],
             IS_WITHHELD: row.is_private or row.is_withheld,
         }
         for row in rows
     }
+
+
+def _is_day_only(row: Touchpoint) -> bool:
+    """Whether colleagues see of a mail on which day it was, and no hour."""
+    return row.is_private or row.is_withheld
+
+
+def _noon(at: datetime, zone: tzinfo) -> datetime:
+    return at.astimezone(zone).replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 def tasks(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
@@ -83,7 +109,7 @@ def _task(row: Task, is_late: bool) -> Values:
 
 
 def related(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None) -> Relations:
-    """The firms and people of touchpoints; none of one that is withheld. Three queries."""
+    """The firms and people of touchpoints; none of one that is withheld. Four queries; with block rules five."""
     told = {"touchpoint_id__among": row_ids, "touchpoint__is_withheld": False}
     firms = Touchpoint.organizations.through._default_manager.filter(**told).order_by("pk")
     people = Touchpoint.people.through._default_manager.filter(**told).order_by("pk")
@@ -96,7 +122,7 @@ def related(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None)
 
 
 def related_of_tasks(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None) -> Relations:
-    """Whom the task is about; where nobody is named, who was at what it came of. Four queries."""
+    """Whom the task is about; where nobody is named, who was at what it came of. Six queries; with rules eight."""
     rows = list(Task.objects.filter(pk__among=row_ids).order_by().values_list("pk", "person_id", "touchpoint_id"))
     people = [(pk, person) for pk, person, _ in rows if person]
     touchpoints = {pk: touchpoint for pk, person, touchpoint in rows if touchpoint and not person}
@@ -110,7 +136,10 @@ def _relations(
     row_ids: Collection[uuid.UUID], firms: Pairs, people: Collection[tuple[uuid.UUID, uuid.UUID]],
     listed: frozenset[uuid.UUID] | None,
 ) -> Relations:  # fmt: skip
-    """Firms first, also those of the people; only listed ones and their people where there is a list."""
+    """Firms first, also those of the people; only listed ones and their people where there is a list. Nobody whom the
+    whole firm keeps out."""
+    kept_out = blocking.kept_out({person for _, person in people})
+    people = [(pk, person) for pk, person in people if person not in kept_out]
     firm_of = dict(Person.objects.filter(pk__among={person for _, person in people}).values_list("pk", "organization"))
     found: dict[uuid.UUID, dict[tuple[str, uuid.UUID], None]] = {pk: {} for pk in row_ids}
     for pk, firm in [*firms, *((pk, firm_of.get(person)) for pk, person in people)]:

@@ -1,6 +1,8 @@
 """What must not reach a CRM, whatever is linked, mapped and allowed."""
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -9,7 +11,7 @@ from crm import drift, rows
 from crm.mapping import Row
 from crm.models import Policy
 from integrations.calendar import meetings
-from relationships.models import BlockRule, Person, Touchpoint
+from relationships.models import BlockRule, Company, Person, Task, Touchpoint
 from tests.crm.out_scene import ROWS, Out, publish
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +62,30 @@ def test_whom_the_firm_keeps_out_is_not_named(out: Out) -> None:
     assert [write.values["Description"] for write in out.crm.writes if write.object == "Event"] == ["With Lena"]
     BlockRule.objects.all().delete()
     assert rows.values("meeting", [both.pk])[both.pk]["meeting.description"] == "With Harry, Lena"
+
+
+@pytest.mark.parametrize("strength", ["hide", "never"])
+def test_what_happened_does_not_hang_on_whom_the_firm_keeps_out(out: Out, strength: str) -> None:
+    lena, harry = linked(out, "Lena"), linked(out, "Harry", firm=out.linked_firm("Birch")[0])
+    BlockRule.objects.create(company=out.company, kind="domain", value="harry.example", strength=strength)
+    both = meeting(out, lena, harry, title="Dinner")
+    assert rows.related("meeting", [both.pk])[both.pk] == (("person", lena.pk),)
+    call = Task.objects.create(company=out.company, title="Call", person=harry)
+    assert rows.related("task", [call.pk])[call.pk] == ()
+
+
+def test_the_hour_of_mail_that_is_not_shared_stays_here(out: Out) -> None:
+    Company.objects.update(time_zone="Pacific/Auckland")
+    sent_at = datetime(2026, 11, 2, 20, 17, tzinfo=UTC)
+    shared, private, withheld = (
+        meeting(out, kind="email", title="Terms", **columns)
+        for columns in ({}, {"is_private": True}, {"is_withheld": True, "cancelled_at": sent_at})
+    )
+    Touchpoint.objects.update(occurred_at=sent_at)
+    values = rows.values("email", [shared.pk, private.pk, withheld.pk])
+    noon = datetime(2026, 11, 3, 12, 0, tzinfo=ZoneInfo("Pacific/Auckland"))
+    told = [values[row.pk]["email.sent_at"] for row in (shared, private, withheld)]
+    assert told == [sent_at, noon, noon]
 
 
 @pytest.mark.parametrize("writes", ["all", "listed"])

@@ -1,8 +1,9 @@
 """Our side as the catalogue's fields, and what of it may go out."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from crm.models import RecordLink
 from relationships import privacy
 from relationships.models import (
     BlockRule,
+    Company,
     Fund,
     Match,
     Note,
@@ -101,6 +103,18 @@ def test_of_a_private_meeting_nothing_but_that_it_was(coming: In, lena: Person, 
     assert told["meeting.title"] == "Meeting"
     assert not told["meeting.location"]
     assert not told["meeting.description"]
+
+
+def test_a_meeting_that_lasts_all_day_is_on_the_same_day_there(coming: In) -> None:
+    Company.objects.filter(pk=coming.company.pk).update(time_zone="America/New_York")
+    fair = Touchpoint.objects.create(
+        company=coming.company, kind="meeting", title="Fair", unique_key="fair", all_day_on=date(2026, 5, 6),
+        occurred_at=datetime(2026, 5, 6, tzinfo=UTC), ended_at=datetime(2026, 5, 8, tzinfo=UTC),
+    )  # fmt: skip
+    told = rows.values("meeting", [fair.pk])[fair.pk]
+    here = ZoneInfo("America/New_York")
+    assert told["meeting.starts_at"] == told["meeting.filed_at"] == datetime(2026, 5, 6, tzinfo=here)
+    assert told["meeting.ends_at"] == datetime(2026, 5, 8, tzinfo=here)
 
 
 def test_a_meeting_says_who_was_there_and_that_it_was_cancelled(coming: In, lena: Person, alice: User) -> None:
