@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from sandbox import pages
+from sandbox.hubspot.looking import BANNER
 from sandbox.hubspot.portals import Owner, Portal
 from sandbox.hubspot.scopes import KNOWN
 from sandbox.hubspot.state import HubSpot, hubspot_of
@@ -17,8 +18,6 @@ from sandbox.hubspot.tokens import Prefill
 from sandbox.pages import asking, choices
 from sandbox.pages.asking import Asked
 from sandbox.providers import Call
-
-BANNER = "Sandbox, not HubSpot. No real account is involved."
 
 
 class Refused(Exception):

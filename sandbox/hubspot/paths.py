@@ -19,7 +19,7 @@ TARGET_PLACE = re.compile(r"(/associations/(?:default/)?)([^/]+)(/[^/]+)?$")
 def canonical(path: str) -> str:
     """The path of the numbered version, kinds by their names, without a slash at the end."""
     if not path.startswith(f"{API}/"):
-        return path
+        return path.rstrip("/") if path.startswith(f"{APP}/") else path
     path = DATED.sub(numbered, path.rstrip("/"))
     if "/associations/" in path:
         path = path.replace(f"{API}/crm/v3/objects/", f"{API}/crm/v4/objects/", 1)

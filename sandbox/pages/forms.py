@@ -6,6 +6,7 @@ is not put back by a form that was opened before.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from html import escape
 
@@ -43,8 +44,16 @@ class Input:
 
 def changed(form: MultiDict[str, str], inputs: Sequence[Input]) -> dict[str, str]:
     """The inputs whose values are not what they came up with."""
-    found = {one.name: given(form, one) for one in inputs}
-    return {name: value for name, value in found.items() if value != lines(form.get(WAS + name, ""))}
+    found = [(one, given(form, one), lines(form.get(WAS + one.name, ""))) for one in inputs]
+    return {one.name: value for one, value, was in found if plain(one, value) != plain(one, was)}
+
+
+def plain(one: Input, value: str) -> str:
+    """A value to compare: a time may be written in several ways."""
+    try:
+        return datetime.fromisoformat(value).isoformat() if one.kind is Kind.MOMENT else value
+    except ValueError:
+        return value
 
 
 def given(form: MultiDict[str, str], one: Input) -> str:
