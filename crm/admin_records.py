@@ -230,6 +230,7 @@ class DriftReportAdmin(RecordsAdmin):
             counts=[(KIND_LABELS.get(kind, kind), counts) for kind, counts in report.counts.items()],
             differences=[(_difference(one), by_id.get(one["link"])) for one in report.differences[:MOST_SHOWN]],
             total=total,
+            is_partial=any(counts.get("limit") for counts in report.counts.values()),
         )
         return TemplateResponse(request, "admin/crm_records/drift.html", context)
 

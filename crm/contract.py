@@ -218,12 +218,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which records of one object to read, and which of their fields."""
+    """Which records of one object to read, and which of their fields.
+
+    ``is_prompt``: page by page at once, and not by a list that the CRM prepares in its own time, whatever that costs.
+    """
 
     object: str
     fields: tuple[str, ...]
     cursor: str = ""
     page: str = ""
+    is_prompt: bool = False
 
 
 class CrmAdapter(PushAdapter, Protocol):

@@ -1,13 +1,15 @@
 """Compares both sides as they are, by night: what a sync should have made equal and did not, and the way to mend it.
 
-Of firms and people all records are read, up to a limit; of what we write there the newest that are linked. A row that
-is about to be synced, or whose link shows an error, is no drift: that is known already. Where nothing is written to the
-CRM, a row is about nothing, and only what should have come from there is told.
+Of firms and people all records are read, page by page, up to a limit of records and of time; of what we write there the
+newest that are linked. Where that is not all, the report says so. A row that is about to be synced, or whose link shows
+an error, is no drift: that is known already. Where nothing is written to the CRM, a row is about nothing, and only what
+should have come from there is told.
 """
 
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -23,21 +25,26 @@ from integrations.models import Integration, SyncRun, SyncState
 from relationships.models import User
 
 LISTED_KINDS = ("organization", "person")
-MOST_PAGES = 100
+MOST_PAGES, MOST_LISTED = 500, 200_000
+"""So much of one kind is read: every page is a call or two, and a name of each record is remembered meanwhile."""
 MOST_READ = 2_000
+LONGEST = timedelta(seconds=180)
+"""How long a comparison goes on: a job that takes 300 seconds is ended."""
+TOOK_TOO_LONG = "It took too long to go on."
 READ_BATCH = 100
 MOST_SHOWN = 200
 
 
 @dataclass
 class Comparison:
-    """One kind of row, compared. ``theirs`` is unknown where not all records were read."""
+    """One kind of row, compared. ``theirs`` is unknown where not all records were read, and ``limit`` says then why."""
 
     kind: str
     counts: dict[str, int | None] = field(
         default_factory=lambda: {"ours": 0, "theirs": None, "linked": 0, "compared": 0, "different": 0, "waiting": 0}
     )
     differences: list[dict[str, Any]] = field(default_factory=list)
+    limit: str = ""
 
     def add(self, name: str, number: int = 1) -> None:
         """Count."""
@@ -49,7 +56,7 @@ def report(integration: Integration) -> DriftReport:
     made = DriftReport.objects.create(company_id=integration.company_id, integration=integration)
     try:
         compared = list(_compared(integration))
-        made.counts = {one.kind: one.counts for one in compared}
+        made.counts = {one.kind: {**one.counts, "limit": one.limit} for one in compared}
         made.differences = [difference for one in compared for difference in one.differences][:MOST_SHOWN]
     except IntegrationError as error:
         made.error = str(error)
@@ -86,18 +93,18 @@ def mend(made: DriftReport, user: User) -> int:
 
 
 def _compared(integration: Integration) -> Iterator[Comparison]:
-    access = grants.fresh(integration.pk)
+    access, ends_at = grants.fresh(integration.pk), timezone.now() + LONGEST
     done: set[str] = set()
     try:
-        for one in _compared_with(integration, access):
+        for one in _compared_with(integration, access, ends_at):
             done.add(one.kind)
             yield one
     except TokenRefused:
         access = grants.fresh(integration.pk, refused=access)
-        yield from (one for one in _compared_with(integration, access) if one.kind not in done)
+        yield from (one for one in _compared_with(integration, access, ends_at) if one.kind not in done)
 
 
-def _compared_with(integration: Integration, access: grants.Access) -> Iterator[Comparison]:
+def _compared_with(integration: Integration, access: grants.Access, ends_at: datetime) -> Iterator[Comparison]:
     published = mapping.published(integration)
     adapter, rules = connection.adapter(integration), policy.of(integration)
     listed, may_write = policy.named(rules), rules.writes != Policy.Writes.NONE
@@ -108,7 +115,7 @@ def _compared_with(integration: Integration, access: grants.Access) -> Iterator[
             if not lines:
                 continue
             context, is_written = mapping.context(integration.company), any(line.is_out for line in lines) and may_write
-            room = _Room(integration, adapter, link, kind, lines, context, listed, is_written)
+            room = _Room(integration, adapter, link, kind, lines, context, listed, is_written, ends_at)
             yield _listed_or_linked(room) if kind in LISTED_KINDS else _linked(room)
 
 
@@ -124,6 +131,11 @@ class _Room:
     context: Context
     listed: frozenset[uuid.UUID] | None
     is_written: bool
+    ends_at: datetime
+
+    @property
+    def is_late(self) -> bool:
+        return timezone.now() > self.ends_at
 
     @property
     def object(self) -> str:
@@ -140,7 +152,7 @@ class _Room:
 
 
 def _listed_or_linked(room: _Room) -> Comparison:
-    """A CRM that prepares large lists in its own time is asked for the newest linked records instead of waited for."""
+    """Where the whole list has to be waited for, the CRM is asked for the newest linked records instead."""
     try:
         return _listed(room)
     except Wait:
@@ -153,14 +165,17 @@ def _listed(room: _Room) -> Comparison:
     seen: set[str] = set()
     page_name = ""
     for _ in range(MOST_PAGES):
-        page = room.adapter.listing(room.link, Wanted(room.object, room.fields, page=page_name))
+        wanted = Wanted(room.object, room.fields, page=page_name, is_prompt=True)
+        page = room.adapter.listing(room.link, wanted)
         records = [record for record in page.records if not record.is_deleted]
         seen.update(record.external_id for record in records)
         _compare(room, comparison, records)
         page_name = page.next_page
-        if not page_name:
+        if not page_name or len(seen) >= MOST_LISTED or room.is_late:
             break
     if page_name:
+        why = TOOK_TOO_LONG if room.is_late else "There are more than one comparison reads."
+        comparison.limit = f"Only the first {len(seen):,} of their records were read. {why}"
         return comparison
     comparison.counts["theirs"] = len(seen)
     missing = room.links.filter(error_cause="", **({"is_due": False} if room.is_written else {}))
@@ -174,7 +189,12 @@ def _linked(room: _Room) -> Comparison:
     """The newest of those that are linked."""
     comparison = _begun(room)
     ids = list(room.links.order_by("-created_at").values_list("external_id", flat=True)[:MOST_READ])
+    if (comparison.counts["linked"] or 0) > len(ids):
+        comparison.limit = f"Only the newest {len(ids):,} that are linked were read."
     for start in range(0, len(ids), READ_BATCH):
+        if room.is_late:
+            comparison.limit = f"Only the newest {start:,} that are linked were read. {TOOK_TOO_LONG}"
+            break
         read = room.adapter.read(room.link, Wanted(room.object, room.fields), ids[start : start + READ_BATCH])
         _compare(room, comparison, [record for record in read.records if not record.is_deleted])
     return comparison

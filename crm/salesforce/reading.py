@@ -140,10 +140,10 @@ def _parts(values: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _begun(link: Link, wanted: Wanted) -> dict[str, Any]:
-    """How the first load goes on: by a bulk job where there is much. It remembers when it began."""
+    """How the first load goes on: by a bulk job where there is much and nobody waits. It remembers when it began."""
     response = calls.raw(link, "query/", params={"q": f"SELECT COUNT() FROM {calls.checked(wanted.object)}"})  # noqa: S608
     began = {"now": calls.clock(response).isoformat()}
-    if int(calls.content(response).get("totalSize") or 0) < BULK_FROM:
+    if wanted.is_prompt or int(calls.content(response).get("totalSize") or 0) < BULK_FROM:
         return {**began, "id": ""}
     job = _visible(link, wanted, lambda select: _ordered(link, select))
     return {**began, "job": job, "locator": ""}

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from crm import drift, jobs
-from crm.contract import RecordError
+from crm.contract import Link, RecordError, RecordPage, Wanted
 from crm.models import DriftReport, Policy, RecordLink
 from integrations import runs
 from integrations.errors import Temporary, Wait
@@ -104,8 +104,48 @@ def test_where_there_is_more_than_the_limit_the_number_is_not_known(out: Out, mo
     out.crm.page_size = 2
     for number in range(7):
         out.crm.create("Account", Name=f"Pension {number}")
-    monkeypatch.setattr(drift, "MOST_PAGES", 2)
-    assert drift.report(out.integration).counts["organization"]["theirs"] is None
+    with monkeypatch.context() as patch:
+        patch.setattr(drift, "MOST_PAGES", 2)
+        counts = drift.report(out.integration).counts["organization"]
+    assert counts["theirs"] is None
+    assert counts["limit"] == "Only the first 4 of their records were read. There are more than one comparison reads."
+    counts = drift.report(out.integration).counts["organization"]
+    assert (counts["theirs"], counts["limit"]) == (7, "")
+
+
+def test_all_that_is_listed_is_compared_at_once_whatever_its_number(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    listing = out.crm.listing
+
+    def noted(link: Link, wanted: Wanted) -> RecordPage:
+        asked.append(wanted.is_prompt)
+        return listing(link, wanted)
+
+    monkeypatch.setattr(out.crm, "listing", noted)
+    out.linked_firm("Pension One")
+    drift.report(out.integration)
+    assert set(asked) == {True}
+
+
+def test_a_comparison_that_takes_too_long_ends_with_words(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    out.crm.page_size = 2
+    for number in range(7):
+        out.linked_firm(f"Pension {number}")
+    monkeypatch.setattr(drift, "LONGEST", timedelta(0))
+    counts = drift.report(out.integration).counts["organization"]
+    assert counts["limit"] == f"Only the first 2 of their records were read. {drift.TOOK_TOO_LONG}"
+
+
+def test_of_what_is_written_there_the_newest_are_compared_and_that_is_said(
+    out: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        out.linked_firm(f"Pension {number}")
+    monkeypatch.setattr(drift, "LISTED_KINDS", ())
+    monkeypatch.setattr(drift, "MOST_READ", 2)
+    assert drift.report(out.integration).counts["organization"]["limit"] == (
+        "Only the newest 2 that are linked were read."
+    )
 
 
 def test_more_than_can_be_named_is_mended_by_reading_everything(out: Out, alice: User) -> None:

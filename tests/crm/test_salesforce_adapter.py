@@ -66,6 +66,16 @@ def test_a_bulk_job_is_waited_for_and_not_begun_anew(world: World, monkeypatch: 
     assert world.everything(replace(wanted, page="", cursor=cursor))[0]
 
 
+def test_who_waits_gets_pages_at_once_however_many_there_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BULK_FROM", 3)
+    monkeypatch.setattr(reading, "PAGE", 2)
+    ids = [world.create("person", last=f"Lee {number}") for number in range(5)]
+    world.forget_calls()
+    found, _ = world.everything(replace(world.wanted("person"), is_prompt=True), is_first=True)
+    assert [one.external_id for one in found] == sorted(ids)
+    assert set(world.calls()) == {"query"}
+
+
 def test_text_of_several_lines_comes_whole_out_of_a_bulk_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BULK_FROM", 1)
     world.desk.create("Task", {"Subject": "Call", "Description": TEXT}, silent=True)
