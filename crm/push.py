@@ -152,9 +152,11 @@ def _push_page(
 
 def _count_parts(round: Round, kind: str, pairs: Sequence[Row], values: dict[uuid.UUID, rows.Values]) -> None:
     """Note of which rows there are other parts now than when they were last compared. What was told with a note that is
-    told no more is emptied here."""
-    fewer = []
+    told no more is emptied here; what is told openly now is to be emptied once it is not."""
+    fewer, opened = [], []
     for row_id, link in pairs:
+        if link.is_withheld and not values.get(row_id, {}).get(rows.IS_WITHHELD, True):
+            opened.append(link.pk)
         number = values.get(row_id, {}).get(rows.PARTS, link.parts)
         if number != link.parts:
             round.parts[link.pk] = number
@@ -162,6 +164,8 @@ def _count_parts(round: Round, kind: str, pairs: Sequence[Row], values: dict[uui
             fewer.append(link.pk)
     if fewer:
         taken_back.without_a_note(round.integration, fewer)
+    if opened:
+        taken_back.opened(opened)
 
 
 def _links(round: Round, kind: str, row_ids: Sequence[uuid.UUID]) -> list[Row]:

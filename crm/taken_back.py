@@ -61,6 +61,11 @@ def without_a_note(integration: Integration, link_ids: Collection[uuid.UUID]) ->
     erasing.history(integration, link_ids, UNTOLD)
 
 
+def opened(link_ids: Collection[uuid.UUID]) -> None:
+    """What these rows were is told from now on, and is emptied once it may not be any more."""
+    RecordLink.objects.filter(pk__among=link_ids).update(is_withheld=False)
+
+
 def _withheld(integration: Integration) -> None:
     """Touchpoints, once each time they cease to be open: what is written after that is no more than may be told."""
     rows = Touchpoint.objects.filter(Q(is_withheld=True) | Q(is_private=True), pk=OuterRef("row_id"))

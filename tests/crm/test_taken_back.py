@@ -147,6 +147,20 @@ def test_a_subject_that_is_private_again_leaves_no_values(out: Out, alice: User)
     assert [task.values["Subject"] for task in out.crm.living("Task")] == ["Mail"]
 
 
+def test_a_subject_that_was_open_between_two_syncs_alone_leaves_no_values(out: Out, alice: User) -> None:
+    publish(out.integration, TOLD)
+    mail = meeting(out, linked(out, "Lena"), kind="email", title=SECRET, is_private=True)
+    mail.users.add(alice)
+    out.push()
+    privacy.share_subjects(alice, True)
+    out.push()
+    link = RecordLink.objects.get(row_id=mail.pk)
+    assert SECRET in kept(link)
+    privacy.share_subjects(alice, False)
+    taken_back.sweep(out.integration)
+    assert SECRET not in kept(link)
+
+
 def test_mail_that_was_always_private_keeps_its_writes(out: Out) -> None:
     publish(out.integration, TOLD)
     meeting(out, linked(out, "Lena"), kind="email", title=SECRET, is_private=True)
