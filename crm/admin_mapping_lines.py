@@ -99,6 +99,9 @@ class LinePages(MappingDesk):
         if schema.is_stale(desk.integration) and self.refresh(request, desk):
             desk = self.desk(request, desk.integration.pk)
         at = desk.position(row.lpxgp_field)
+        if at is not None and desk.rows[at] == row:
+            messages.info(request, f"{label} is as it was: nothing was saved.")
+            return self.back(desk, forms.slug_of(row.lpxgp_field))
         try:
             drafts.save_line(desk.draft, seen_of(request), at, row, staff(request))
         except drafts.Stale as error:

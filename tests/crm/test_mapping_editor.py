@@ -165,6 +165,13 @@ def test_a_form_without_scripts_searches_too(as_staff: Client, scene: Scene) -> 
     assert LogEntry.objects.count() == 0
 
 
+def test_a_line_that_is_saved_as_it_was_begins_no_draft(as_staff: Client, scene: Scene) -> None:
+    line = {**LINE, "conflict_rule": "ours_wins"}
+    assert "nothing was saved" in messages(post(as_staff, scene, "line/match.score/", **line))
+    assert not MappingVersion.unscoped.filter(state="draft").exists()
+    assert not LogEntry.objects.exists()
+
+
 def test_two_people_cannot_overwrite_each_other(as_staff: Client, scene: Scene) -> None:
     seen = scene.draft.changed_at.isoformat()
     post(as_staff, scene, "line/match.score/", **{**LINE, "crm_field": "Score_Band__c", "transform": "round"})
