@@ -1,10 +1,12 @@
 """Which rows of ours are the same as records of the CRM that are linked to nothing yet. Needs ``tenancy.within``."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Lower
 
 from crm import conflicts, rows
@@ -148,5 +150,41 @@ def _forgotten(integration: Integration, strangers: Sequence[Stranger]) -> dict[
     if not texts:
         return {}
     links = RecordLink.objects.filter(integration=integration, kind="note", row_id=OuterRef("pk"))
-    left = Note.objects.filter(~Exists(links), author=None, text__among=texts.keys()).order_by("-created_at")
-    return {texts[text]: Match(pk) for text, pk in left.values_list("text", "pk")}
+    left = Note.objects.filter(~Exists(links), author=None).order_by("-created_at")
+    found = {texts[text]: Match(pk) for text, pk in left.filter(text__among=texts.keys()).values_list("text", "pk")}
+    return found | _edited(integration, left, [one for one in strangers if one.record.external_id not in found])
+
+
+def _edited(integration: Integration, left: QuerySet[Note], strangers: Sequence[Stranger]) -> dict[str, Match]:
+    """Of these notes those whose text was changed meanwhile: known by when they were written, to the millisecond, and
+    about whom, where that is one note and one record alone. A CRM that does not tell the first has none."""
+    by_time: dict[datetime, list[Stranger]] = defaultdict(list)
+    for stranger in strangers:
+        if written_at := stranger.values.get("note.written_at"):
+            by_time[written_at].append(stranger)
+    notes: dict[datetime, list[uuid.UUID]] = defaultdict(list)
+    for pk, written_at in left.filter(created_at__in=list(by_time)).values_list("pk", "created_at") if by_time else ():
+        notes[written_at].append(pk)
+    pairs = {notes[at][0]: some[0] for at, some in by_time.items() if len(some) == 1 and len(notes[at]) == 1}
+    if not pairs:
+        return {}
+    ours = rows.values("note", pairs)
+    theirs = _people_of(integration, list(pairs.values()))
+    return {
+        stranger.record.external_id: Match(pk)
+        for pk, stranger in pairs.items()
+        if ours[pk][rows.PEOPLE] & theirs[stranger.record.external_id]
+    }
+
+
+def _people_of(integration: Integration, strangers: Sequence[Stranger]) -> dict[str, set[uuid.UUID]]:
+    """Our people that these records belong to, by their ids."""
+    named = {one.external_id for each in strangers for one in each.record.related if one.kind == "person"}
+    links = RecordLink.objects.filter(integration=integration, kind="person", external_id__among=named)
+    known = {name: row_id for name, row_id in links.values_list("external_id", "row_id") if row_id}
+    return {
+        each.record.external_id: {
+            known[one.external_id] for one in each.record.related if one.kind == "person" and one.external_id in known
+        }
+        for each in strangers
+    }

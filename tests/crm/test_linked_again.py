@@ -12,7 +12,7 @@ from integrations import linking
 from integrations.models import Integration, SyncRun, SyncState
 from relationships.models import Note, Organization, Person, Task, Touchpoint, User
 from tests.crm.test_two_ways_trouble import attempt, let_in, renew
-from tests.crm.two_ways import Firm
+from tests.crm.two_ways import Firm, linked
 from tests.pretend_crm import Crm
 from tests.sandbox.salesforce import ANNA
 
@@ -90,3 +90,24 @@ def counts(firm: Firm) -> dict[str, dict[str, int]]:
         "here": {kind: table.objects.count() for kind, table in tables.items()},
         "there": {kind: firm.world.count(kind) for kind in kinds},
     }
+
+
+def test_a_note_that_was_edited_meanwhile_is_the_same_note(
+    settings: Settings, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By when it was written and about whom; another one of the same moment is another note."""
+    with linked("hubspot") as firm:
+        whole_life(firm)
+        firm.sync()
+        desk, lena = firm.world.desk, firm.external_id(Person.objects.get())
+        note = Note.objects.get(author=None)
+        record_id = RecordLink.objects.get(kind="note", row_id=note.pk).external_id
+        RecordLink.objects.filter(kind="note").delete()
+        desk.change(record_id, "notes", hs_note_body="Likes ESG, and solar #lpxgp")
+        other = desk.put("notes", hs_note_body="Moved to Zug #lpxgp", hs_timestamp="2026-01-06T10:00:00Z")
+        desk.control("records/associate", type="notes", id=other, to_type="contacts", to_id=lena)
+        firm.later()
+        firm.sync()
+        texts = dict(Note.objects.filter(author=None).values_list("pk", "text"))
+        assert len(texts) == 2
+        assert texts[note.pk] == "Likes ESG, and solar #lpxgp"
