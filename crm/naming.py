@@ -82,13 +82,15 @@ def one_line(text: str, most: int = LONGEST_NAME) -> str:
 
 def matching(term: str) -> Q:
     """The links whose row of ours is called so, or known by such an address or domain, or whose record is, where it has
-    no row of ours yet. To filter RecordLink by.
+    no row of ours yet. By a title that is private nothing is found. To filter RecordLink by.
     """
     domains = OrganizationDomain.objects.filter(domain__icontains=term).order_by().values("organization")
     addresses = PersonAddress.objects.filter(email__icontains=term).order_by().values("person")
     firms = Organization.objects.filter(Q(name__icontains=term) | Q(pk__in=domains))
     people = Person.objects.filter(Q(display_name__icontains=term) | Q(pk__in=addresses))
-    touchpoints, tasks = Touchpoint.objects.filter(title__icontains=term), Task.objects.filter(title__icontains=term)
+    open_ones = Touchpoint.objects.filter(is_private=False, is_withheld=False)
+    open_ones = open_ones.exclude(kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
+    touchpoints, tasks = open_ones.filter(title__icontains=term), Task.objects.filter(title__icontains=term)
     return (
         Q(kind="organization", row_id__in=firms.order_by().values("pk"))
         | Q(kind="person", row_id__in=people.order_by().values("pk"))

@@ -22,7 +22,8 @@ def pretty(value: Any) -> SafeString:
 
 @admin.register(Touchpoint)
 class TouchpointAdmin(TenantAdmin):
-    """Staff read no subject of private mail and no address in it, find it by none, and let nobody else read it."""
+    """Staff read no subject of private mail and no address in it, find it by none, and let nobody else read it. Nor of
+    what is withheld, such as a meeting that a block rule hides."""
 
     list_display = ("__str__", "kind", "occurred_at", "cancelled_at", "company")
     list_filter = ("company", "kind", ("cancelled_at", admin.EmptyFieldListFilter))
@@ -38,17 +39,20 @@ class TouchpointAdmin(TenantAdmin):
         "thread_key",
         "is_outgoing",
         "is_private",
+        "is_withheld",
         "origin",
         "created_at",
         "updated_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        is_open = Q(is_private=False) & ~Q(kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
+        is_open = Q(is_private=False, is_withheld=False) & ~Q(kind=Touchpoint.Kind.EMAIL, cancelled_at__isnull=False)
         title = Case(When(is_open, then=F("title")), default=Value(""), output_field=models.CharField())
         return super().get_queryset(request).annotate(open_title=title)
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj and obj.is_withheld:
+            return (*self.exclude, "title", "location", "join_url")
         return (*self.exclude, "title") if obj and (obj.is_private or obj.is_out_of_sight) else self.exclude
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -63,7 +67,7 @@ class TouchpointAdmin(TenantAdmin):
     @admin.display(description="guests")
     def guests_read(self, touchpoint: Touchpoint) -> SafeString | str:
         """Who was there, where that is not for the mail's own users alone."""
-        is_open = not touchpoint.is_private and not touchpoint.is_out_of_sight
+        is_open = not (touchpoint.is_private or touchpoint.is_withheld or touchpoint.is_out_of_sight)
         return pretty(touchpoint.guests) if is_open else "Private"
 
     def save_model(self, request: HttpRequest, obj: Touchpoint, form: Any, change: bool) -> None:

@@ -46,3 +46,22 @@ def test_nothing_offers_to_put_it_back_and_nothing_does(removed: RecordLink, as_
     assert "It was not put back: Its values were removed here." in page
     conflict.refresh_from_db()
     assert conflict.restored_at is None
+
+
+def test_staff_read_nothing_of_what_is_withheld_and_find_it_by_no_title(removed: RecordLink, as_staff: Client) -> None:
+    page = as_staff.get(reverse("admin:relationships_touchpoint_change", args=[removed.row_id])).content.decode()
+    assert SECRET not in page
+    assert "lena@" not in page
+    for name in ("crm_recordlink", "crm_write", "relationships_touchpoint"):
+        found = as_staff.get(reverse(f"admin:{name}_changelist"), {"q": SECRET})
+        assert list(found.context["cl"].result_list) == []
+    Touchpoint.objects.update(is_withheld=False)
+    found = as_staff.get(reverse("admin:crm_recordlink_changelist"), {"q": SECRET})
+    assert [link.pk for link in found.context["cl"].result_list] == [removed.pk]
+
+
+def test_no_link_is_found_by_a_subject_that_is_private(removed: RecordLink, as_staff: Client) -> None:
+    Touchpoint.objects.update(is_withheld=False, is_private=True, kind="email")
+    RecordLink.objects.filter(pk=removed.pk).update(kind="email")
+    found = as_staff.get(reverse("admin:crm_recordlink_changelist"), {"q": SECRET})
+    assert list(found.context["cl"].result_list) == []
