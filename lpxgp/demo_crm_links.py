@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from django.db.models import F, Q
+from django.urls import reverse
 
+from crm import record_pages
 from crm.models import RecordLink
 from integrations.models import Channel, Integration, SyncRun, SyncState
 from lpxgp import demo_crm, demo_crm_worlds, demo_stage
@@ -102,6 +104,7 @@ def tour(stage: Stage, links: tuple[CrmLink, ...]) -> str:
     contact = RecordLink.unscoped.filter(integration=ours.integration, kind="person", state="linked")
     known = contact.filter(row_id__isnull=False).order_by("external_id")[0]
     name = Person.unscoped.get(pk=known.row_id).display_name
+    page = record_pages.record_url(known.integration, known.crm_object, known.external_id)
     lines = {
         "Mapping": f"{admin}/fieldmapping/{pk}/change/   which field is which; try it, publish it, take it back",
         "Errors": f"{admin}/recordlink/console/{pk}/   why a record failed, what to do, and again",
@@ -112,9 +115,12 @@ def tour(stage: Stage, links: tuple[CrmLink, ...]) -> str:
     return f"""  - The CRMs, as staff: a line of each mapping asks for a field that the CRM does not have yet.
 {shown}
   - Sign in as {theirs.admin.email}, the admin of a second firm, whose CRM is HubSpot.
-  - Change {name}'s title "in Salesforce", and look at the contact here:
-      curl -H "Content-Type: application/json" {stage.sandbox}/control/salesforce/records/update \\
-        -d '{{"org": "{ORG}", "id": "{known.external_id}", "fields": {{"Title": "Chief Risk Officer"}}}}'"""
+  - Look into the CRMs as their own people do. What we wrote is marked there, and every record can be changed:
+    Salesforce {stage.sandbox}/salesforce/{ORG}/
+    HubSpot    {stage.sandbox}/hubspot-app/contacts/{PORTAL}/
+  - Give {name} another title in Salesforce, and see it here within seconds:
+    there      {page}
+    here       {stage.web}{reverse("relationships:person", args=[known.row_id])}"""
 
 
 def _admin(company: Company) -> User:

@@ -33,6 +33,7 @@ ORIGINS = {
     "https://test.salesforce.com": "salesforce/test.salesforce.com",
     "https://*.my.salesforce.com": "salesforce/{host}",
     "https://app.hubspot.com": "hubspot-app",
+    "https://app-*.hubspot.com": "hubspot-app",
     "https://api.hubapi.com": "hubspot-api",
 }
 BAD = re.compile(r'"level": "(warning|error|critical)"|"Failed |Traceback|Error')

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Request, Response
 from sandbox import pages
 from sandbox.faults import ANSWER_KINDS, PUSH_KINDS
 from sandbox.pages import orders, tables
+from sandbox.pages.tables import Link
 from sandbox.providers import Provider, Table
 from sandbox.world import World
 
@@ -35,7 +36,13 @@ def front_page(world: World, providers: Sequence[Provider]) -> Response:
         "<h1>This is a sandbox</h1><p>It pretends to be the providers this product links to. "
         f'Its clock says <time>{now}</time>. <span class="quiet">Reload to see what is new.</span></p>'
     )
-    return pages.page("Sandbox", head + "".join(map(render, shown)) + fault_form())
+    return pages.page("Sandbox", head + ways_in(shown) + "".join(map(render, shown)) + fault_form())
+
+
+def ways_in(shown: Sequence[Table]) -> str:
+    """The pages that the tables lead to, where nobody has to look for them."""
+    links = [one for table in shown for row in table.rows for one in row if isinstance(one, Link)]
+    return f"<p>Records to look at and to change: {', '.join(map(tables.cell, links))}.</p>" if links else ""
 
 
 def shared_tables(world: World) -> list[Table]:

@@ -94,13 +94,13 @@ def table(hubspot: HubSpot, portal: Portal, kind: Kind, found: list[Record]) -> 
     columns = [
         portal.properties[kind.name][name] for name in COLUMNS[kind.name] if name in portal.properties[kind.name]
     ]
-    head = ("Name", *(one["label"] for one in columns), "Changed", "By")
+    head = ("Name", "Changed", "By", *(one["label"] for one in columns))
     lines = [
         (
             looking.link(portal, kind, record),
-            *(held(portal, kind, one, record) for one in columns),
             looking.when(record.updated_ms),
             looking.writer(hubspot, portal, looking.last_writer(record)),
+            *(held(portal, kind, one, record) for one in columns),
         )
         for record in found
     ]

@@ -109,13 +109,13 @@ def mentions(name: str, row: Row, words: list[str]) -> bool:
 
 def table(org: Org, name: str, rows: list[Row]) -> str:
     """A line for each row."""
-    head = ("Name", *(HEADS[key] for key in COLUMNS[name]), "Changed", "By")
+    head = ("Name", "Changed", "By", *(HEADS[key] for key in COLUMNS[name]))
     lines = [
         (
             looking.link(org, row["Id"]),
-            *(held(org, key, row) for key in COLUMNS[name]),
             looking.when(row["SystemModstamp"]),
             looking.saver(org, row),
+            *(held(org, key, row) for key in COLUMNS[name]),
         )
         for row in rows
     ]

@@ -14,6 +14,7 @@ from sandbox.pages.records import Fact
 from sandbox.pages.tables import Cell, Link, cell
 from sandbox.salesforce import derived, filling, looking
 from sandbox.salesforce.blocks import Row
+from sandbox.salesforce.catalogue import system_fields
 from sandbox.salesforce.fields import Field
 from sandbox.salesforce.looking import SHOWN
 from sandbox.salesforce.orgs import Org
@@ -72,11 +73,13 @@ def bin_note(org: Org, row: Row) -> str:
 
 
 def facts(org: Org, name: str, row: Row) -> list[Fact]:
-    """All fields, past all permissions, but for those that only put others together."""
+    """All fields, past all permissions, but for those that only put others together; Salesforce's own come last."""
     apps = row.get(APPS, {})
+    own = {one.name for one in system_fields(name)} | {"Id"}
+    seen = sorted(org.seen("", name).values(), key=lambda one: one.field.name in own)
     return [
         Fact(one.field.label, one.field.name, held(org, name, one.field, row), written(apps.get(one.field.name)))
-        for one in org.seen("", name).values()
+        for one in seen
         if one.field.type != "address"
     ]
 
