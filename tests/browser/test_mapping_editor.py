@@ -81,6 +81,7 @@ def test_a_table_of_choices_is_filled_in_by_what_is_called_alike(page: Page, sce
 def test_the_second_of_two_people_sees_what_the_first_did(page: Page, scene: Scene) -> None:
     page.goto(scene.address("line/match.score/"))
     scene.save(*(row for row in scene.rows if row.lpxgp_field != "org.city"))
+    page.get_by_label("Write", exact=True).select_option("if_empty")
     page.get_by_role("button", name="Save in the draft").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was saved")
     page.get_by_role("button", name="Save in the draft").click()
