@@ -24,9 +24,10 @@ COLUMNS = (
     "looked_at",
     "is_due",
     "deleted_at",
+    "created_at",
 )
 """What reading the CRM may change of a link. What writing to it found out stays as it is."""
-_FIXED = ("company", "integration", "kind", "crm_object", "created_at")
+_FIXED = ("company", "integration", "kind", "crm_object")
 
 SLACK = timedelta(seconds=5)
 """How long a row that was saved may take to be seen: so much of the past is looked at again."""
@@ -104,6 +105,5 @@ def _row(link: RecordLink) -> dict[str, Any]:
         "integration": link.integration_id,
         "kind": link.kind,
         "crm_object": link.crm_object,
-        "created_at": link.created_at,
     }
     return fixed | {name: getattr(link, name) for name in COLUMNS}

@@ -173,7 +173,8 @@ class RecordLink(TenantModel):
 
     ``shadow`` is {crm_field: {"theirs": value, "ours": value}}, both normalised and in the CRM's form: a side has
     changed where it differs from its own half, so a lossy transform is no change. ``external_id`` is empty while the
-    record is still to be created; ``row_id`` is null where theirs waits for a person to decide.
+    record is still to be created; ``row_id`` is null where theirs waits for a person to decide. ``created_at`` is when
+    both were linked.
     """
 
     class State(models.TextChoices):

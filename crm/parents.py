@@ -35,27 +35,21 @@ def of(
     }
 
 
-def release(
-    integration: Integration,
-    since: datetime | None,
-    created: Collection[uuid.UUID],
-    listed: frozenset[uuid.UUID] | None,
-) -> None:
-    """Let go what waited for a firm or person that is linked since then, and tell the CRM who else took part.
-
-    ``created`` are links of firms and people that were only now given a record.
-    """
+def release(integration: Integration, since: datetime | None, listed: frozenset[uuid.UUID] | None) -> None:
+    """Let go what waited for a firm or person that is linked since then, and tell the CRM who else took part."""
+    if since is None:
+        # A first sync has told nobody anything yet.
+        _release_waiting(integration, listed)
+        return
     linked = RecordLink.objects.filter(integration=integration, kind__in=PARENT_KINDS, state=RecordLink.State.LINKED)
-    new = linked.filter(Q(pk__among=created) | Q(created_at__gt=since) if since else Q(pk__among=created))
-    if not (since is None or new.exists()):
+    new = linked.filter(created_at__gt=since).order_by()
+    if not new.exists():
         return
     _release_waiting(integration, listed)
-    # A first sync has told nobody anything yet.
-    if since is not None:
-        keys = list(new.values_list("row_id", flat=True)[:MOST_RELEASED])
-        of_new = Touchpoint.objects.filter(Q(people__in=keys) | Q(organizations__in=keys)).values("pk")
-        told = RecordLink.objects.filter(integration=integration, kind__in=["meeting", "email"], row_id__in=of_new)
-        told.filter(state=RecordLink.State.LINKED, error_cause="").update(is_due=True)
+    keys = new.values("row_id")
+    of_new = Touchpoint.objects.filter(Q(people__in=keys) | Q(organizations__in=keys)).order_by().values("pk")
+    told = RecordLink.objects.filter(integration=integration, kind__in=["meeting", "email"], row_id__in=of_new)
+    told.filter(state=RecordLink.State.LINKED, error_cause="").update(is_due=True)
 
 
 def _release_waiting(integration: Integration, listed: frozenset[uuid.UUID] | None) -> None:

@@ -71,7 +71,7 @@ def _push_all(round: Round, listed: frozenset[uuid.UUID] | None, unknown: set[uu
     parts.find_lost(round.integration)
     for kind in KINDS:
         if kind == "meeting":
-            parents.release(round.integration, round.held.state.last_success_at, round.created, listed)
+            parents.release(round.integration, round.held.state.last_success_at, listed)
         if not round.lines(kind):
             continue
         if budgets.may_push(round.integration, kind):

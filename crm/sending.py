@@ -39,10 +39,9 @@ IDENTITY = {"person": "person.email", "organization": "org.domain"}
 
 @dataclass
 class Round:
-    """One pushing of one CRM. ``keyless`` are objects whose field for our key turned out to be missing; ``created`` are
-    links of firms and people that were given a record in it; ``parts`` are those of rows that have more or fewer now,
-    by their links. ``lane`` is the one thread that speaks to the CRM while this one writes down what it said;
-    ``flight`` is the batch that is under way there."""
+    """One pushing of one CRM. ``keyless`` are objects whose field for our key turned out to be missing; ``parts`` are
+    those of rows that have more or fewer now, by their links. ``lane`` is the one thread that speaks to the CRM while
+    this one writes down what it said; ``flight`` is the batch that is under way there."""
 
     held: runs.Held
     link: Link
@@ -51,7 +50,6 @@ class Round:
     context: Context
     lane: ThreadPoolExecutor
     keyless: set[str] = field(default_factory=set)
-    created: list[uuid.UUID] = field(default_factory=list)
     parts: dict[uuid.UUID, int] = field(default_factory=dict)
     flight: "Flight | None" = None
 
@@ -134,8 +132,6 @@ def settle(round: Round, answers: Sequence[Answer]) -> None:
         state = round.held.state
         counts = {"changed": sum(not one.written.error for one in answers)}
         runs.store_page(round.held, state.cursor, state.page_cursor, counts, skipped)
-    made = [one.item.link for one in answers if one.write.is_creation and one.written.external_id]
-    round.created += [link.pk for link in made if link.kind in IDENTITY]
     round.keyless |= {one.item.link.crm_object for one in answers if _misses_key(one)}
 
 
@@ -335,6 +331,7 @@ def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
             "external_id": adopted,
             "state": RecordLink.State.LINKED,
             "failed_at": link.failed_at,
+            "created_at": now,
         }
     error = written.error
     if error and not _is_half_done(answer):
@@ -346,6 +343,8 @@ def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
     if not (error or item.flaw or item.is_creation or link.error_cause or item.new_related):
         return kept
     kept |= {"external_id": written.external_id or link.external_id, "state": RecordLink.State.LINKED, "reason": ""}
+    if item.is_creation:
+        kept["created_at"] = now
     if not error:
         kept["related"] = _related_after(item)
     flaw = error or item.flaw

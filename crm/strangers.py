@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from django.utils import timezone
+
 from crm import links, matches, rows, twins
 from crm.comparing import Compared
 from crm.contract import Record
@@ -146,6 +148,7 @@ def _link(page: Page, stranger: Stranger, match: Match, claims: _Claims) -> Comp
         link.external_id, link.external_stamp = stranger.record.external_id, None
         link.shadow = link.shadow if link.state == RecordLink.State.NEW else {}
         link.state, link.deleted_at, link.reason = RecordLink.State.LINKED, None, ""
+        link.created_at = timezone.now()
     for rival in match.rivals:
         reason = "One record of the CRM fits both."
         page.book.proposals.append(twins.Proposal(page.kind, reason, ours=(match.row_id, rival)))

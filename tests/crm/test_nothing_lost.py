@@ -1,16 +1,20 @@
 """Changes of either side that come at an odd moment, or cannot all be taken, and are lost all the same for nobody."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from crm import connection, mapping, pull, rows, schema
-from crm.contract import Related
+from crm import connection, link_errors, mapping, parents, pull, rows, schema
+from crm.contract import RecordError, Related
 from crm.mapping import Row
 from crm.models import RecordLink
-from relationships.models import Fund, Match, Touchpoint
+from integrations import runs
+from integrations.models import SyncState
+from relationships.models import Fund, Match, Person, Touchpoint
+from tests.crm.in_scene import ROWS as COMING
 from tests.crm.in_scene import In
 from tests.crm.out_scene import ROWS, Out, publish
 
@@ -107,3 +111,63 @@ def test_an_activity_that_was_deleted_there_is_not_asked_for_for_ever(out: Out) 
     calls = out.crm.calls.copy()
     out.push()
     assert out.crm.calls == calls
+
+
+@pytest.fixture
+def waiting(coming: In) -> tuple[Touchpoint, Touchpoint, Person]:
+    """Two meetings with somebody whom the CRM refused to make: one with a firm it knows, one with nobody else."""
+    publish(coming.integration, (*COMING, Row("meeting.title", "Event", "Subject", "to_crm", "ours_wins")))
+    coming.allow(creates_people=True)
+    account = coming.crm.create("Account", Name="Pension One")
+    lena = coming.person("Lena", "lena@alder.example")
+    coming.pull()
+    both, alone = (
+        Touchpoint.objects.create(
+            company=coming.company, kind="meeting", title=title, unique_key=title, occurred_at=timezone.now(),
+            guests=[{"email": "lena@alder.example"}],
+        )
+        for title in ("Both", "Alone")
+    )  # fmt: skip
+    both.organizations.add(coming.row(account))
+    both.people.add(lena)
+    alone.people.add(lena)
+    refusal = RecordError("rule", "A contact needs a region.", "RULE")
+    coming.crm.refuse = lambda change: refusal if change.object == "Contact" else None
+    coming.push()
+    RecordLink.objects.create(
+        company=coming.company, integration=coming.integration, kind="meeting", row_id=alone.pk, crm_object="Event",
+        state=RecordLink.State.NEW, error_cause="parent_missing", looked_at=timezone.now() + timedelta(minutes=1),
+    )  # fmt: skip
+    SyncState.objects.update(last_success_at=timezone.now())
+    coming.crm.refuse = None
+    return both, alone, lena
+
+
+def hang_on(coming: In, contact: str) -> set[str]:
+    person = Related("person", contact)
+    return {str(row.values["Subject"]) for row in coming.crm.living("Event") if person in row.related}
+
+
+def test_who_was_made_in_an_interrupted_run_is_told_of_all_the_same(
+    coming: In, waiting: tuple[Touchpoint, Touchpoint, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link_errors.resync(RecordLink.objects.filter(row_id=waiting[2].pk))
+    with monkeypatch.context() as patch:
+        patch.setattr(parents, "release", out_of_time)
+        with pytest.raises(runs.OutOfTime):
+            coming.push()
+    coming.push()
+    [contact] = coming.crm.living("Contact")
+    assert hang_on(coming, contact.id) == {"Both", "Alone"}
+
+
+def out_of_time(*_: Any) -> None:
+    raise runs.OutOfTime
+
+
+def test_whom_people_of_the_crm_made_is_told_of_too(coming: In, waiting: tuple[Touchpoint, Touchpoint, Person]) -> None:
+    contact = coming.crm.create("Contact", LastName="Lena", Email="lena@alder.example")
+    coming.pull()
+    assert coming.link_of(contact).row_id == waiting[2].pk
+    coming.push()
+    assert hang_on(coming, contact) == {"Both", "Alone"}
