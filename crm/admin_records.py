@@ -1,7 +1,8 @@
 """What was written to a CRM and what came back, what gave way, and where both sides differ."""
 
 import uuid
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -10,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django_q.tasks import async_task
 
-from crm import admin_log, conflicts, drift, echoes, link_errors, naming
+from crm import admin_log, conflicts, drift, echoes, link_errors, naming, rows
 from crm.admin_filters import CameBackFilter, PutBackFilter, StayedFilter, WhenFilter
 from crm.admin_records_desk import (
     SHORT_NAME,
@@ -31,6 +32,7 @@ from crm.catalogue import KIND_LABELS
 from crm.models import Conflict, DriftReport, RecordLink, Write
 from integrations.errors import Unusable
 from relationships import tenancy
+from relationships.models import Organization
 
 MOST_SHOWN = 200
 SHORT_VALUE, SHORT_VALUES = 30, 70
@@ -99,6 +101,16 @@ class WriteAdmin(RecordsAdmin):
         return TemplateResponse(request, "admin/crm_records/write.html", context)
 
 
+class ConflictList(LinkedList):
+    """Conflicts, with the names of the firms that they speak of."""
+
+    def name(self, found: list[Any]) -> None:
+        super().name(found)
+        firms = _firms(found)
+        for conflict in found:
+            conflict.firms = firms
+
+
 @admin.register(Conflict)
 class ConflictAdmin(RecordsAdmin):
     """The journal of values that gave way, each of which can be put back."""
@@ -121,8 +133,8 @@ class ConflictAdmin(RecordsAdmin):
         view = self.admin_site.admin_view(self.restore_view)
         return [path("<uuid:pk>/restore/", view, name="crm_conflict_restore"), *super().get_urls()]
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LinkedList]:
-        return LinkedList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ConflictList]:
+        return ConflictList
 
     @admin.display(description="about")
     def about(self, conflict: Conflict) -> str:
@@ -132,10 +144,11 @@ class ConflictAdmin(RecordsAdmin):
     def field(self, conflict: Conflict) -> str:
         return field_label(conflict.lpxgp_field)
 
-    @admin.display(description="ours, and the CRM's")
+    @admin.display(description="values")
     def values_told(self, conflict: Conflict) -> str:
-        both = [naming.one_line(_told(value), SHORT_VALUE) for value in (conflict.ours, conflict.theirs)]
-        return " / ".join(both)
+        firms = cast(Any, conflict).firms
+        both = [_told(_firm_or_value(conflict, value, firms)) for value in (conflict.ours, conflict.theirs)]
+        return " / ".join(naming.one_line(told, SHORT_VALUE) for told in both)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -145,20 +158,21 @@ class ConflictAdmin(RecordsAdmin):
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         conflict = get(Conflict.objects.select_related("link__integration__company", "restored_by"), object_id)
-        [one] = shown([conflict.link])
-        lost = conflict.ours if conflict.winner == Conflict.Winner.THEIRS else conflict.theirs
+        [one], firms = shown([conflict.link]), _firms([conflict])
+        ours, theirs = (_told(_firm_or_value(conflict, value, firms)) for value in (conflict.ours, conflict.theirs))
         context = self.shared(
             request,
-            f"{field_label(conflict.lpxgp_field)}: {_told(conflict.ours)} or {_told(conflict.theirs)}",
+            f"{field_label(conflict.lpxgp_field)}: {ours} or {theirs}",
             conflict=conflict,
             field=field_label(conflict.lpxgp_field),
             shown=one,
             label=label_of(conflict.integration),
-            ours=_told(conflict.ours),
-            theirs=_told(conflict.theirs),
+            ours=ours,
+            theirs=theirs,
+            is_merge=conflict.winner == Conflict.Winner.KEPT,
             base="Not known" if conflict.base is None else _told(conflict.base),
             there=labels_there(conflict.integration, conflict.link.crm_object).get(conflict.crm_field, ""),
-            lost=_told(lost),
+            lost=theirs if conflict.winner == Conflict.Winner.OURS else ours,
         )
         return TemplateResponse(request, "admin/crm_records/conflict.html", context)
 
@@ -258,6 +272,20 @@ def _difference(one: dict[str, Any]) -> dict[str, Any]:
     """One line of a drift report in people's words."""
     told = {"field": field_label(one["lpxgp_field"]), "ours": _told(one["ours"]), "theirs": _told(one["theirs"])}
     return one | told
+
+
+def _firms(conflicts: Iterable[Conflict]) -> dict[str, str]:
+    """The names of the firms that stand in these as values, by their keys as text. One query at most."""
+    values = [value for one in conflicts if one.lpxgp_field == rows.ORGANIZATION for value in (one.ours, one.theirs)]
+    found = Organization.unscoped.in_bulk([value for value in values if value]) if any(values) else {}
+    return {str(pk): firm.name for pk, firm in found.items()}
+
+
+def _firm_or_value(conflict: Conflict, value: Any, firms: dict[str, str]) -> Any:
+    """A value of a conflict, or the name of the firm that it is."""
+    if conflict.lpxgp_field != rows.ORGANIZATION or not value:
+        return value
+    return firms.get(value, "A firm that was deleted here")
 
 
 def _told(value: Any) -> str:

@@ -13,10 +13,11 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from crm import connection, mapping, naming, rows
+from crm import mapping, naming, rows
 from crm.catalogue import KIND_LABELS, OURS
 from crm.errors import CAUSES, Cause
 from crm.models import RecordLink
+from crm.record_pages import record_url
 from integrations import providers
 from integrations.models import Integration
 from relationships.models import User
@@ -76,17 +77,6 @@ def row_url(kind: str, row_id: uuid.UUID) -> str:
     return reverse(f"admin:relationships_{rows.TABLES[kind]._meta.model_name}_change", args=[row_id])
 
 
-def record_url(integration: Integration, crm_object: str, external_id: str) -> str:
-    """Where people see a record in the CRM; empty where that is not known."""
-    if not external_id:
-        return ""
-    adapter = connection.adapter(integration)
-    try:
-        return adapter.record_url(integration.details, integration.external_account_id, crm_object, external_id)
-    except KeyError:
-        return ""  # Of an account that was never read nobody knows where its pages are.
-
-
 def named(row: Any) -> ShownLink:
     """The link that a row of a LinkedList hangs on, as people see it."""
     return cast(ShownLink, row.shown)
@@ -102,7 +92,7 @@ def record_of(one: ShownLink, words: str = "") -> str:
 
 def field_label(name: str) -> str:
     """What a field of ours is called."""
-    return OURS[name].label if name in OURS else name
+    return "Firm" if name == rows.ORGANIZATION else OURS[name].label if name in OURS else name
 
 
 def labels_there(integration: Integration, crm_object: str) -> dict[str, str]:

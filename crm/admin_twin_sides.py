@@ -8,9 +8,10 @@ from datetime import datetime
 from django.utils import formats, timezone
 
 from crm import connection, links, naming, rows
-from crm.admin_records_desk import record_url, row_url, uuids
+from crm.admin_records_desk import row_url, uuids
 from crm.catalogue import of_kind
 from crm.models import RecordLink, Twin
+from crm.record_pages import record_url
 from integrations import providers
 from integrations.errors import IntegrationError
 

@@ -120,7 +120,7 @@ def _fill(kind: str, kept: Any, columns: dict[str, Any], own: Sequence[RecordLin
             setattr(kept, column, value)
             continue
         rule = "Two rows were merged here, and the older one's value stays."
-        losses += [conflicts.Loss(link, name, "", value, conflicts.as_json(held), None, "theirs", rule) for link in own]
+        losses += [conflicts.Loss(link, name, "", value, conflicts.as_json(held), None, "kept", rule) for link in own]
     kept.save()
     for loss in losses:
         conflicts.journal(loss.link.integration, [loss])

@@ -289,12 +289,14 @@ class Write(TenantModel):
 class Conflict(TenantModel):
     """Both sides changed one field since they last agreed, or a value of ours gave way: both values, and who won.
 
-    ``ours`` is our value as it stood here, to be put back by a restore; ``theirs`` is the CRM's.
+    ``ours`` is our value as it stood here, to be put back by a restore; ``theirs`` is the CRM's, or, where two of our
+    rows were merged, that of the row that stayed.
     """
 
     class Winner(models.TextChoices):
         THEIRS = "theirs", "The CRM's value"
         OURS = "ours", "Our value"
+        KEPT = "kept", "The older row's value"
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="crm_conflicts")
     link = models.ForeignKey(RecordLink, on_delete=models.CASCADE, related_name="conflicts")
@@ -314,7 +316,9 @@ class Conflict(TenantModel):
     class Meta:
         ordering = ["-found_at"]
         indexes = [models.Index(fields=["integration", "-found_at"], name="conflict_newest")]
-        constraints = [models.CheckConstraint(condition=Q(winner__in=["theirs", "ours"]), name="conflict_winner")]
+        constraints = [
+            models.CheckConstraint(condition=Q(winner__in=["theirs", "ours", "kept"]), name="conflict_winner")
+        ]
 
     def __str__(self) -> str:
         return f"{self.lpxgp_field}: {self.winner} won"

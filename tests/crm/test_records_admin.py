@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from crm import drift, echoes, policy
+from crm import drift, echoes, policy, twins
 from crm.errors import CAUSES
 from crm.models import Budget, Conflict, DriftReport, Policy, RecordLink, Twin, Write
 from integrations.errors import Temporary
@@ -356,3 +356,29 @@ def test_pages_cost_the_same_however_much_there_is(out: Out, as_staff: Client) -
 def test_members_have_no_business_here(out: Out, as_alice: Client) -> None:
     for address in addresses(out):
         assert as_alice.get(address).status_code in {302, 403, 404}
+
+
+def test_what_a_merge_left_is_told_as_what_it_was(out: Out, as_staff: Client, staff: User) -> None:
+    old, new = out.firm("Old Pension"), out.firm("New Pension")
+    kept, other = out.person("Lena Alder", "lena@a.example"), out.person("L. Alder", "lena@b.example")
+    Person.objects.filter(pk=kept.pk).update(organization=old)
+    Person.objects.filter(pk=other.pk).update(organization=new)
+    RecordLink.objects.create(
+        company=out.company, integration=out.integration, kind="person", row_id=kept.pk, crm_object="Contact",
+        external_id=out.crm.create("Contact", LastName="Alder"),
+    )  # fmt: skip
+    twin = Twin.objects.create(
+        company=out.company, integration=out.integration, kind="person", digest="d" * 64,
+        ours=[str(kept.pk), str(other.pk)], reason="Both have one telephone.",
+    )  # fmt: skip
+    twins.merge(twin, staff)
+
+    listed = as_staff.get(reverse("admin:crm_conflict_changelist")).content.decode()
+    assert "New Pension / Old Pension" in listed
+    assert "The older row&#x27;s value" in listed
+    conflict = Conflict.objects.get(lpxgp_field="person.organization")
+    page = as_staff.get(reverse("admin:crm_conflict_change", args=[conflict.pk])).content.decode()
+    assert "Restore “New Pension”" in page
+    assert str(new.pk) not in page
+    Organization.objects.filter(pk=new.pk).delete()
+    assert "A firm that was deleted here" in as_staff.get(reverse("admin:crm_conflict_changelist")).content.decode()

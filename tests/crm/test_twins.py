@@ -70,7 +70,7 @@ def test_firms_are_united_with_their_people_and_scores(coming: In, staff: User) 
     assert list(coming.integration.crm_policy.organizations.all()) == [old]
     link = coming.link_of(account)
     assert (link.row_id, link.is_due) == (old.pk, True)
-    assert ("org.name", "Alder Pension", "Alder", "theirs") in coming.conflicts()
+    assert ("org.name", "Alder Pension", "Alder", "kept") in coming.conflicts()
     coming.pull()
     assert Organization.objects.get().name == "Alder", "our name is to go out, as its only change"
 
