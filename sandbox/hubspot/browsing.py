@@ -84,7 +84,7 @@ def matching(book: Book, words: str, *, is_bin: bool) -> Iterator[Record]:
 
 def mentions(kind: Kind, record: Record, words: list[str]) -> bool:
     """Whether all words stand in what a record is looked for by."""
-    names = (*looking.TITLES[kind.name], *kind.searched)
+    names = (*looking.TITLES[kind.name], *kind.searched, "jobtitle")
     text = " ".join(value(kind, record, name) or "" for name in names).lower() if words else ""
     return all(word in text for word in words)
 
