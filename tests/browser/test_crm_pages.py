@@ -1,5 +1,7 @@
 """The pretend CRMs' pages in a real browser: a value is changed there and arrives here, by eye and by keyboard."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.sync_api import Page, expect
 from pytest_django.fixtures import Settings
