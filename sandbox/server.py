@@ -47,8 +47,9 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Close every connection, end every thread, write the state."""
-        self._server.trigger.pull_trigger(self.world.stopping.set)  # said by the loop itself, which it wakes
+        """Close every connection, end every thread, write the state; twice without harm."""
+        if not self.world.stopping.is_set():
+            self._server.trigger.pull_trigger(self.world.stopping.set)  # said by the loop itself, which it wakes
         self._thread.join()
         for state in self.world.states.values():
             state.stop()
