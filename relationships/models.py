@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from relationships import addresses
 from relationships.tenancy import TenantModel, unindexed_company
@@ -415,7 +416,7 @@ class Note(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.text[:60]
+        return Truncator(self.text).chars(60)
 
 
 class Task(TenantModel):
