@@ -1,8 +1,8 @@
 """Runs every test on SQLite and, where PostgreSQL's server is installed, once more on a temporary cluster of it.
 
 Arguments go to pytest. REQUIRE_POSTGRES=1 makes a missing PostgreSQL a failure; SKIP_POSTGRES=1 leaves that half out.
-What does not depend on the database runs once: the browser and most process tests in the half of SQLite, and what
-cannot reach the database in that of PostgreSQL, where there is one: so both take about as long.
+What does not depend on the database runs once, on SQLite. Where there is PostgreSQL, three parts run side by side: the
+browser and most process tests, which mostly wait, fill what the two databases leave of the processors.
 """
 
 import contextlib
@@ -19,15 +19,17 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-ON_SQLITE = "database or browser or processes"
-"""Markers of the first half where there is a second one."""
-ON_POSTGRES = "not browser and (not processes or postgres)"
-"""Markers of the second half."""
+ON_SQLITE = "not browser and not processes"
+"""Markers of the first part where there are others."""
+OUTSIDE = "browser or processes"
+"""Markers of what goes on outside of the tests' own process, on SQLite too."""
+ON_POSTGRES = "postgres or (database and not browser and not processes)"
+"""Markers of what runs on PostgreSQL."""
 NONE_CHOSEN = 5
 """Pytest's exit code where the arguments and the markers leave nothing."""
 
 
-class Half(NamedTuple):
+class Part(NamedTuple):
     """What came of the tests on one database: a word or a reason, and the names of those that failed."""
 
     result: str
@@ -68,7 +70,7 @@ def postgres(binaries: Path, settings: str = "-c fsync=off") -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def pytest(markers: str, arguments: list[str], database_url: str, output: IO[str] | None) -> Half:
+def pytest(markers: str, arguments: list[str], database_url: str, output: IO[str] | None) -> Part:
     """Run the tests with these markers, all of them without any; their output goes to ``output`` (None is our own)."""
     environment = {**os.environ, "DEBUG": "1", "DATABASE_URL": database_url}
     with tempfile.TemporaryDirectory() as cache:
@@ -76,42 +78,48 @@ def pytest(markers: str, arguments: list[str], database_url: str, output: IO[str
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         failures = Path(cache, "v", "cache", "lastfailed")
         failed = sorted(json.loads(failures.read_text())) if failures.exists() else []
-    return Half({0: "passed", NONE_CHOSEN: "none of these tests"}.get(done.returncode, "FAILED"), failed)
+    return Part({0: "passed", NONE_CHOSEN: "none of these tests"}.get(done.returncode, "FAILED"), failed)
 
 
-def on_postgres(binaries: Path, arguments: list[str], output: IO[str]) -> Half:
-    """Run the second half."""
+def on_postgres(binaries: Path, arguments: list[str], output: IO[str]) -> Part:
+    """Run what has to do with the database on a PostgreSQL of its own."""
     with postgres(binaries) as url:
         return pytest(ON_POSTGRES, arguments, url, output)
 
 
-def both(binaries: Path | None, arguments: list[str]) -> dict[str, Half]:
-    """The halves at the same time: SQLite's output comes as it runs, PostgreSQL's when it has ended."""
+def every(binaries: Path | None, arguments: list[str]) -> dict[str, Part]:
+    """All parts at the same time: the first one's output comes as it runs, that of the others when all have ended."""
     sqlite = f"sqlite:///{ROOT}/var/test.sqlite3"
     if binaries is None:
         missing = "NOT RUN: no PostgreSQL server here (on Debian: apt-get install postgresql)"
-        return {"SQLite": pytest("", arguments, sqlite, None), "PostgreSQL": Half(missing, [])}
-    with ThreadPoolExecutor(1) as beside, tempfile.TemporaryFile("w+") as output:
-        second_half = beside.submit(on_postgres, binaries, arguments, output)
-        print("\n=== SQLite (PostgreSQL runs beside it)", flush=True)
-        first = pytest(ON_SQLITE, arguments, sqlite, None)
-        second = second_half.result()
-        output.seek(0)
-        print(f"\n=== PostgreSQL\n{output.read()}")
-    return {"SQLite": first, "PostgreSQL": second}
+        return {"SQLite": pytest("", arguments, sqlite, None), "PostgreSQL": Part(missing, [])}
+    with (
+        ThreadPoolExecutor(2) as beside,
+        tempfile.TemporaryFile("w+") as outside_output,
+        tempfile.TemporaryFile("w+") as postgres_output,
+    ):
+        outside = beside.submit(pytest, OUTSIDE, arguments, sqlite, outside_output)
+        second = beside.submit(on_postgres, binaries, arguments, postgres_output)
+        print("\n=== SQLite (browser and processes, and PostgreSQL, run beside it)", flush=True)
+        parts = {"SQLite": pytest(ON_SQLITE, arguments, sqlite, None)}
+        parts |= {"SQLite, browser and processes": outside.result(), "PostgreSQL": second.result()}
+        for name, output in (("SQLite, browser and processes", outside_output), ("PostgreSQL", postgres_output)):
+            output.seek(0)
+            print(f"\n=== {name}\n{output.read()}")
+    return parts
 
 
 def main() -> int:
     """Run what there is to run; the last lines say what came of it and name what failed."""
-    halves = both(None if os.environ.get("SKIP_POSTGRES") == "1" else server_binaries(), sys.argv[1:])
+    parts = every(None if os.environ.get("SKIP_POSTGRES") == "1" else server_binaries(), sys.argv[1:])
     print()
-    for database, half in halves.items():
-        print(f"=== Tests on {database}: {half.result}")
-    for database, half in halves.items():
-        for name in half.failed:
-            print(f"{database}: {name}")
-    results = {half.result for half in halves.values()}
-    missing = halves["PostgreSQL"].result.startswith("NOT RUN") and os.environ.get("REQUIRE_POSTGRES") == "1"
+    for name, part in parts.items():
+        print(f"=== Tests on {name}: {part.result}")
+    for name, part in parts.items():
+        for test in part.failed:
+            print(f"{name}: {test}")
+    results = {part.result for part in parts.values()}
+    missing = parts["PostgreSQL"].result.startswith("NOT RUN") and os.environ.get("REQUIRE_POSTGRES") == "1"
     return 1 if "FAILED" in results or "passed" not in results or missing else 0
 
 
