@@ -89,7 +89,7 @@ def hint_of(org: Org, one: Field, row: Row) -> str:
         return one.name
     found = looking.link(org, row.get(one.name))
     now = f", now {found}" if isinstance(found, str) and found else f", now {found[0]}" if found else ""
-    return f"{one.name}: the id of one of {', '.join(one.references)}{now}"
+    return f"{one.name}: the id of {' or '.join(one.references)}{now}"
 
 
 def text_of(one: Field, value: Any) -> str:
