@@ -23,7 +23,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from benchmarks import crm_pages, report, stage
-from crm import connection, schema, sync
+from crm import connection, policy, pull, schema, strangers, sync
 from crm.contract import Change, CrmAdapter, Field, Link
 from crm.models import Budget, FieldMapping, MappingVersion, RecordLink, Write
 from crm.salesforce import calls as salesforce_calls
@@ -130,10 +130,17 @@ def _link(provider: str, far: Far, records: int) -> Integration:
     integration.encrypted_tokens = grants.seal(integration, {"access_token": "benchmark", "refresh_token": "none"})
     integration.save()
     state = {"company": company, "integration": integration, "resource_type": "crm", "external_id": "1"}
-    SyncState.unscoped.create(**state, is_chosen=True, cursor=json.dumps({far.object: far.cursor()}))
+    SyncState.unscoped.create(**state, is_chosen=True, cursor=json.dumps(_read(integration, far)))
     _map(integration, far)
     _fill(integration, far, records)
     return integration
+
+
+def _read(integration: Integration, far: Far) -> dict[str, str]:
+    """The marks of firms that were read a moment ago, of whom nothing is taken."""
+    with tenancy.within(integration.company_id):
+        are_strangers_taken = strangers.are_taken(policy.of(integration), "organization")
+    return {far.object: far.cursor(), **pull.taken_mark(far.object, (), are_strangers_taken)}
 
 
 def _map(integration: Integration, far: Far) -> None:

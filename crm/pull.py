@@ -17,7 +17,7 @@ from django.utils import timezone
 from crm import connection, deletes, edited, incoming, mending, policy, strangers, taken_back, told
 from crm.contract import Link, RecordPage, UnreadableRecord, Wanted
 from crm.intake import Intake, Page
-from crm.mapping import Mapping, context, known_fields
+from crm.mapping import Line, Mapping, context, known_fields
 from crm.models import RecordLink
 from integrations import outsiders, runs
 from integrations.circles import Circle
@@ -130,7 +130,7 @@ def _forget_other_reading(intake: Intake, kind: str) -> None:
     state, crm_object = intake.held.state, intake.adapter.objects[kind]
     cursors, pages = _marks(state.cursor), _marks(state.page_cursor)
     known = cursors if crm_object in cursors else pages
-    if crm_object in known and known.get(_taken(crm_object)) != _digest(intake, kind):
+    if crm_object in known and not _taken_mark(intake, kind).items() <= known.items():
         state.cursor = _text(_without(cursors, crm_object))
         state.page_cursor = _text(_without(pages, crm_object))
 
@@ -144,15 +144,17 @@ def _taken(crm_object: str) -> str:
     return f"{crm_object} taken"
 
 
-def _digest(intake: Intake, kind: str) -> str:
-    """What is taken of a kind, in short: which fields, how, and whether those nobody here knows are taken too."""
-    lines = sorted(
-        [line.ours.name, line.crm_field, line.mode, line.transform.name, line.options]
-        for line in intake.lines(kind)
-        if line.is_in
+def _taken_mark(intake: Intake, kind: str) -> dict[str, str]:
+    return taken_mark(intake.adapter.objects[kind], intake.lines(kind), strangers.are_taken(intake.policy, kind))
+
+
+def taken_mark(crm_object: str, lines: Sequence[Line], are_strangers_taken: bool) -> dict[str, str]:
+    """What stands beside an object's cursor: which fields are taken, how, and whether those nobody here knows too."""
+    told = sorted(
+        [line.ours.name, line.crm_field, line.mode, line.transform.name, line.options] for line in lines if line.is_in
     )
-    document = json.dumps([lines, strangers.are_taken(intake.policy, kind)], sort_keys=True)
-    return hashlib.sha256(document.encode()).hexdigest()[:16]
+    document = json.dumps([told, are_strangers_taken], sort_keys=True)
+    return {_taken(crm_object): hashlib.sha256(document.encode()).hexdigest()[:16]}
 
 
 def _read_round(intake: Intake, link: Link, kind: str, is_listing: bool) -> None:
@@ -180,11 +182,11 @@ def _store(intake: Intake, kind: str, page: RecordPage, is_listing: bool) -> Non
     state, crm_object = intake.held.state, intake.adapter.objects[kind]
     cursors, pages = _marks(state.cursor), _marks(state.page_cursor)
     if page.next_page:
-        pages |= {crm_object: page.next_page, _taken(crm_object): _digest(intake, kind)}
+        pages |= {crm_object: page.next_page, **_taken_mark(intake, kind)}
     else:
         pages = _without(pages, crm_object)
         cursor = page.next_cursor or cursors.get(crm_object, "")
-        cursors |= {crm_object: cursor, _taken(crm_object): _digest(intake, kind)}
+        cursors |= {crm_object: cursor, **_taken_mark(intake, kind)}
     with transaction.atomic():
         if is_listing and state.round_id:
             names = [record.external_id for record in page.records] + [bad.external_id for bad in page.unreadable]
