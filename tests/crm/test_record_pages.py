@@ -46,9 +46,7 @@ def test_a_contact_leads_to_its_record_and_that_of_its_firm(as_alice: Client, al
     assert '<a href="https://acme.my.salesforce.com/001A" rel="noopener noreferrer">Pension One in Salesforce<' in shown
 
 
-def test_a_sandbox_is_where_its_records_are(
-    as_alice: Client, alice: User, contact: Person, settings: Settings
-) -> None:
+def test_a_sandbox_is_where_its_records_are(as_alice: Client, alice: User, contact: Person, settings: Settings) -> None:
     settings.PROVIDER_ORIGINS = {"https://*.my.salesforce.com": "http://127.0.0.1:9400/salesforce/{host}"}
     linked(alice, contact)
 
