@@ -114,7 +114,8 @@ def on_record(integration: Integration, drafted: Sequence[Row], kind: str, row_i
     link = scene.links.get(row_id)
     records, unread = read_theirs(scene, [link] if link else [])
     record = records.get(link.external_id) if link else None
-    lines = tuple(show(line, values.get(line.ours.name), record, scene.context) for line in scene.lines)
+    shown = (show(line, values.get(line.ours.name), record, scene.context) for line in scene.lines)
+    lines = tuple(_left_out(each, scene) for each in shown)
     return Trial(title_of(kind, values), link is not None, lines, unread, () if link else tuple(lacking(scene, lines)))
 
 
@@ -195,6 +196,15 @@ def show(line: Line, ours: Ours, record: Record | None, context: Context) -> Sho
             return replace(shown, got_error=str(error))
     is_known = line.is_out and not shown.sent_error
     return replace(shown, is_equal=is_known and line.normal(shown.sent) == line.normal(theirs))
+
+
+def _left_out(shown: Shown, scene: Scene) -> Shown:
+    """A line to a field that the CRM is known not to have gives and takes nothing."""
+    if shown.line.theirs is not None or not scene.fields:
+        return shown
+    why = f"{scene.object} has no field “{shown.line.crm_field}”, or hides it from the linked account."
+    errors = {"sent_error": why if shown.line.is_out else "", "got_error": why if shown.line.is_in else ""}
+    return replace(shown, sent=None, got=None, is_equal=False, **errors)
 
 
 def lacking(scene: Scene, shown: Sequence[Shown]) -> list[str]:

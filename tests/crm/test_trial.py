@@ -39,6 +39,12 @@ def test_what_would_fail_says_why(scene: Scene) -> None:
     assert "no whole number" in lines["match.score"].sent_error
 
 
+def test_a_field_that_is_not_there_is_refused(scene: Scene) -> None:
+    lines = shown(scene, *STANDARD, Row("match.summary", "Account", "LPxGP_Gone__c", "to_crm", "ours_wins"))
+    assert "Account has no field “LPxGP_Gone__c”" in lines["match.summary"].sent_error
+    assert (lines["match.summary"].got_error, lines["match.score"].sent) == ("", 82.5)
+
+
 def test_what_the_crm_holds_may_not_fit_us(scene: Scene) -> None:
     record = next(iter(scene.crm.living("Contact")))
     record.values["Email"] = "n/a"
