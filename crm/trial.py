@@ -203,8 +203,8 @@ def _left_out(shown: Shown, scene: Scene) -> Shown:
     if shown.line.theirs is not None or not scene.fields:
         return shown
     why = f"{scene.object} has no field “{shown.line.crm_field}”, or hides it from the linked account."
-    errors = {"sent_error": why if shown.line.is_out else "", "got_error": why if shown.line.is_in else ""}
-    return replace(shown, sent=None, got=None, is_equal=False, **errors)
+    sent, got = why if shown.line.is_out else "", why if shown.line.is_in else ""
+    return Shown(shown.line, shown.ours, sent_error=sent, got_error=got)
 
 
 def lacking(scene: Scene, shown: Sequence[Shown]) -> list[str]:
