@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from crm import conflicts, connection, mapping, policy, rows, three_way
+from crm import conflicts, connection, mapping, outgoing, policy, rows, three_way
 from crm.contract import CrmAdapter, Link, Record, Wanted
 from crm.mapping import Context, Line
 from crm.models import KINDS, DriftReport, Policy, RecordLink
@@ -224,13 +224,16 @@ def _compare(room: _Room, comparison: Comparison, records: Sequence[Record]) -> 
             continue
         comparison.add("compared")
         for line in room.lines:
-            _compare_field(room, comparison, link, line, ours[link.row_id].get(line.ours.name), record)
+            _compare_field(room, comparison, link, line, ours[link.row_id], record)
 
 
 def _compare_field(
-    room: _Room, comparison: Comparison, link: RecordLink, line: Line, value: Any, record: Record
+    room: _Room, comparison: Comparison, link: RecordLink, line: Line, row: rows.Values, record: Record
 ) -> None:
-    ours, theirs = conflicts.held(line, value, room.context), line.normal(record.values.get(line.crm_field))
+    value, theirs = row.get(line.ours.name), line.normal(record.values.get(line.crm_field))
+    if outgoing.stays_there(link, line, row, theirs):
+        return
+    ours = conflicts.held(line, value, room.context)
     halves = three_way.halves(link.shadow, line.crm_field)
     decision = three_way.decide(line, ours, theirs, *halves, None, record.modified_at)
     if decision.action == "take_theirs" or (decision.action == "take_ours" and room.is_written):

@@ -16,11 +16,14 @@ from relationships import bulk
 
 REMOVED = "(removed)"
 """What stands in the place of each value."""
+REMOVED_HALVES = {"theirs": REMOVED, "ours": REMOVED}
+"""What a shadow holds of a field whose values were removed."""
 BATCH = 500
 
 
 def history(integration: Integration, link_ids: Collection[uuid.UUID], why: str) -> None:
-    """Empty what was written of these links, what gave way and what differed. In the caller's transaction.
+    """Empty what was written of these links, what gave way and what differed, and the CRM's words of why it refused
+    something, in which values stand. In the caller's transaction.
 
     A write whose fate is not known keeps its values until it is: by them it is found again.
     """
@@ -37,6 +40,7 @@ def history(integration: Integration, link_ids: Collection[uuid.UUID], why: str)
                     for pk, values in batch
                 ],
             )  # fmt: skip
+        RecordLink.objects.filter(pk__among=some).exclude(error="").update(error=REMOVED)
         Conflict.objects.filter(link__among=some, erased_at=None).update(
             ours=REMOVED, theirs=REMOVED, base=REMOVED, erased_at=now, erased_why=why
         )
@@ -46,9 +50,9 @@ def history(integration: Integration, link_ids: Collection[uuid.UUID], why: str)
 
 def shadows(links: Collection[RecordLink]) -> None:
     """Empty what both sides held when they last agreed: whatever our rows say now is news, also that it is nothing."""
-    removed = {"theirs": REMOVED, "ours": REMOVED}
     for batch in _batches(list(links)):
-        bulk.update(RecordLink, [{"id": link.pk, "shadow": dict.fromkeys(link.shadow, removed)} for link in batch])
+        emptied = [{"id": link.pk, "shadow": dict.fromkeys(link.shadow, REMOVED_HALVES)} for link in batch]
+        bulk.update(RecordLink, emptied)
 
 
 def _drift(integration: Integration, links: Collection[str], why: str) -> None:

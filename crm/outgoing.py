@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from crm import three_way
+from crm import erasing, three_way
 from crm.contract import Change, Record, RecordError, Related, Value
 from crm.mapping import Context, Line, TransformError
 from crm.models import Direction, RecordLink, WriteMode
+from crm.rows import IS_WITHHELD
 from crm.shapes import Ours
 
 
@@ -153,6 +154,8 @@ def compared(item: Outgoing, record: Record, our_stamp: datetime | None) -> Comp
             continue
         line, name = wish.line, wish.line.crm_field
         theirs = line.normal(record.values.get(name))
+        if stays_there(item.link, line, item.row, theirs):
+            continue
         halves = three_way.halves(item.link.shadow, name)
         decision = three_way.decide(line, wish.ours, theirs, *halves, our_stamp, record.modified_at)
         if decision.action == "take_theirs":
@@ -171,6 +174,13 @@ def compared(item: Outgoing, record: Record, our_stamp: datetime | None) -> Comp
                 lost.append(GivesWay(line, ours, record.values.get(name), base, decision.why))
     changed = replace(item, wishes=tuple(wishes), flaw=flaw, agreed=agreed, lost=tuple(lost))
     return Compared(changed, is_left)
+
+
+def stays_there(link: RecordLink, line: Line, row: MappingType[str, Ours], theirs: Value) -> bool:
+    """Whether the CRM keeps what was taken back here, since this line writes over nothing: then what is there is
+    neither added to nor remembered."""
+    is_taken_back = bool(row.get(IS_WITHHELD)) and link.shadow.get(line.crm_field) == erasing.REMOVED_HALVES
+    return is_taken_back and line.mode != WriteMode.ALWAYS and theirs not in (None, "")
 
 
 def _was_read(link: RecordLink, record: Record) -> bool:

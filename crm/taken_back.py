@@ -83,6 +83,7 @@ def _withheld(integration: Integration) -> None:
 def _ended(integration: Integration) -> None:
     """Links whose row was deleted here, or whose record was for privacy; of people also what names them."""
     ended = RecordLink.objects.filter(integration=integration, reason__in=ENDED)
+    _forget_reasons(integration, ended)
     left = list(ended.filter(~Q(shadow={}) | _has_history()).values_list("pk", "kind", "external_id", "reason"))
     for reason in ENDED:
         ids = [pk for pk, _, _, why in left if why == reason]
@@ -98,6 +99,14 @@ def _ended(integration: Integration) -> None:
     for start in range(0, len(names), NAMES):
         twins = _naming(Twin.objects.filter(integration=integration), "theirs", names[start : start + NAMES])
         Twin.objects.filter(pk__in=list(twins.values_list("pk", flat=True))).update(reason=TWIN)
+
+
+def _forget_reasons(integration: Integration, ended: QuerySet[RecordLink]) -> None:
+    """Why some of these records could not be read was said with their values."""
+    aside = SetAside.objects.filter(state__integration=integration)
+    if ids := {name.partition(":")[2] for name in aside.values_list("external_id", flat=True)}:
+        found = ended.filter(external_id__among=ids).values_list("crm_object", "external_id")
+        aside.filter(external_id__among=[f"{crm_object}:{name}" for crm_object, name in found]).delete()
 
 
 def _unmarked(integration: Integration) -> None:

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from crm import conflicts, deletes, erasing, jobs, taken_back
+from crm import conflicts, deletes, drift, erasing, jobs, taken_back
+from crm.mapping import Row
 from crm.models import Conflict, DriftReport, Policy, RecordLink, Twin, Write
 from integrations import poked_items
 from integrations.calendar import meetings
@@ -52,12 +53,14 @@ def kept(link: RecordLink) -> str:
     writes = list(Write.objects.filter(link=link).values_list("values", "held", "error"))
     losses = list(Conflict.objects.filter(link=link).values_list("ours", "theirs", "base"))
     reports = list(DriftReport.objects.filter(integration=link.integration_id).values_list("differences", flat=True))
-    return str([writes, losses, reports, link.shadow])
+    return str([writes, losses, reports, link.shadow, link.error])
 
 
-def told(out: Out, kind: str = "meeting", **columns: Any) -> tuple[Touchpoint, RecordLink]:
+def told(
+    out: Out, kind: str = "meeting", mapped: tuple[Row, ...] = TOLD, **columns: Any
+) -> tuple[Touchpoint, RecordLink]:
     """A touchpoint with Lena that the CRM was told of, with a conflict and a difference."""
-    publish(out.integration, TOLD)
+    publish(out.integration, mapped)
     guests = [{"email": "lena@lena.example", "name": "Lena", "response": ""}]
     row = meeting(out, linked(out, "Lena"), kind=kind, title=SECRET, location=SECRET, guests=guests, **columns)
     out.push()
@@ -92,6 +95,37 @@ def test_a_meeting_that_becomes_private_leaves_no_values(out: Out) -> None:
     assert (newest.values["Subject"], newest.erased_at) == ("Meeting", None), "that it was taken back stays to be seen"
     link.refresh_from_db()
     assert link.shadow["Subject"] == {"theirs": "Meeting", "ours": "Meeting"}
+
+
+def test_the_words_of_a_refusal_are_emptied_too(out: Out) -> None:
+    row, link = told(out)
+    RecordLink.objects.update(error_cause="bad_value", error=f"INVALID: “{SECRET}” is no subject")
+    Touchpoint.objects.filter(pk=row.pk).update(is_withheld=True)
+    taken_back.sweep(out.integration)
+    assert SECRET not in kept(link)
+    assert (link.error_cause, link.error) == ("bad_value", erasing.REMOVED)
+
+
+@pytest.mark.parametrize("rule", ["crm_wins", "ours_wins"])
+@pytest.mark.parametrize("mode", ["append", "if_empty"])
+def test_what_the_crm_keeps_is_not_remembered_again(out: Out, mode: str, rule: str) -> None:
+    title = Row("meeting.title", "Event", "Subject", "to_crm", rule, mode)
+    others = tuple(line for line in TOLD if line.lpxgp_field != title.lpxgp_field)
+    row, link = told(out, mapped=(*others, title))
+    withheld = {"is_withheld": True, "cancelled_at": timezone.now()}
+    Touchpoint.objects.filter(pk=row.pk).update(**withheld, updated_at=timezone.now())
+    taken_back.sweep(out.integration)
+    for _ in range(2):
+        out.push()
+        drift.report(out.integration)
+        assert SECRET not in kept(link)
+        RecordLink.objects.update(is_due=True)
+    [event] = out.crm.living("Event")
+    assert event.values["Subject"] == SECRET, "what only fills or adds takes nothing back there"
+
+    out.crm.rows["Event", link.external_id].values["Subject"] = None
+    out.push()
+    assert out.crm.living("Event")[0].values["Subject"] == "Meeting"
 
 
 def test_what_was_removed_cannot_be_put_back(out: Out, alice: User) -> None:
@@ -198,6 +232,17 @@ def test_what_was_deleted_here_leaves_no_values_and_nothing_of_others_is_touched
     assert SECRET in kept(link)
     assert RecordLink.objects.get(external_id=account).shadow["Name"]["ours"] == SECRET
     assert out.crm.living("Note")[0].values["Body"] == SECRET, "nothing is deleted in a CRM"
+
+
+def test_why_a_record_could_not_be_read_is_forgotten_with_its_row(out: Out) -> None:
+    link = RecordLink.objects.get(row_id=linked(out, "Lena").pk)
+    of = {"company": out.company, "state": SyncState.objects.get(), "reason": f"“{SECRET}” is no phone number."}
+    SetAside.objects.create(**of, external_id=f"Contact:{link.external_id}")
+    other = SetAside.objects.create(**of, external_id="Contact:other")
+    Person.objects.all().delete()
+    deletes.let_go(out.integration)
+    taken_back.sweep(out.integration)
+    assert SetAside.objects.get() == other
 
 
 def test_a_deleted_person_is_named_in_no_activity_of_the_ledger(out: Out) -> None:
