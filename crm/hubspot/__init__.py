@@ -3,6 +3,7 @@
 One module per subject; this one puts them together as the adapter.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -40,6 +41,9 @@ TYPE_IDS = {
     "meetings": "0-47",
     "emails": "0-49",
 }
+
+PAGES, OWN_PAGES = "app.hubspot.com", re.compile(r"app(?:-[a-z0-9]+)?\.hubspot\.com", re.ASCII)
+"""Where people see records: the host, and what a portal's answer may call its own."""
 
 
 class HubSpot:
@@ -124,7 +128,8 @@ class HubSpot:
 
     def record_url(self, link_details: Mapping[str, str], account_id: str, object: str, external_id: str) -> str:
         """The page of a record in the portal."""
-        host = link_details.get("ui_domain") or "app.hubspot.com"
+        said = link_details.get("ui_domain", "")
+        host = said if OWN_PAGES.fullmatch(said) else PAGES
         return f"https://{host}/contacts/{account_id}/record/{TYPE_IDS[object]}/{external_id}"
 
     def watch(self, http: requests.Session, wanted: WatchRequest) -> OpenedChannel:

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from crm import record_pages
 from crm.models import RecordLink
 from integrations.models import Integration
 from relationships.models import Organization, Person, User
@@ -51,6 +52,20 @@ def test_a_sandbox_is_where_its_records_are(as_alice: Client, alice: User, conta
     linked(alice, contact)
 
     assert "http://127.0.0.1:9400/salesforce/acme.my.salesforce.com/003A" in page(as_alice, contact)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["evil.example", "app.hubspot.com.evil.example", "evil.example/.hubspot.com", "app.hubspot.com@evil.example", ""],
+)
+def test_no_answer_of_hubspot_leads_elsewhere(alice: User, said: str) -> None:
+    assert alice.company
+    integration = link_crm(alice.company, "hubspot")
+    integration.details = {"ui_domain": said}
+    assert record_pages.record_url(integration, "contacts", "51").startswith("https://app.hubspot.com/contacts/")
+
+    integration.details = {"ui_domain": "app-eu1.hubspot.com"}
+    assert record_pages.record_url(integration, "contacts", "51").startswith("https://app-eu1.hubspot.com/contacts/")
 
 
 @pytest.mark.parametrize("change", [{"deleted_at": "2026-01-01T00:00Z"}, {"state": "deleted"}, {"external_id": ""}])
