@@ -26,6 +26,16 @@ TOKEN_ERRORS: Mapping[str, tuple[type[IntegrationError], str]] = {
     "unknown_error": (Temporary, "Salesforce's token service has trouble of its own."),
 }
 
+OF_LIVING: Mapping[str, tuple[type[IntegrationError], str]] = {
+    "already being processed": (Temporary, "Salesforce is still answering another request for this access."),
+    "ip restricted": (
+        Permanent,
+        "Salesforce lets this user in from other addresses, or at other hours, alone. The consent is still good: ask "
+        "the administrator to relax the IP ranges and login hours for the app.",
+    ),
+}
+"""By what the description holds: refusals, also called invalid_grant, that end nothing."""
+
 CONSENT_ERRORS: Mapping[str, Refusal] = {
     "inactive_user": Refusal(
         "This user is not active", "Salesforce says that this user is switched off.", "Log in as another."
@@ -54,5 +64,8 @@ CONSENT_ERRORS: Mapping[str, Refusal] = {
 
 def token_error(error: str, description: str) -> IntegrationError:
     """What an error of the token service means in our words."""
+    for words, (living, message) in OF_LIVING.items():
+        if words in description.lower():
+            return living(message)
     kind, message = TOKEN_ERRORS.get(error, (Permanent, f"Salesforce refused ({error[:80]}: {description[:200]})."))
     return kind(message)

@@ -197,6 +197,9 @@ def test_a_refresh_with_a_strange_address_keeps_the_old_one_and_the_rotated_toke
     [
         (fixture("token_errors")["expired_refresh_400"], NeedsReconnect),
         (fixture("token_errors")["inactive_user_400"], NeedsReconnect),
+        ({"error": "invalid_grant", "error_description": "token request is already being processed"}, Temporary),
+        ({"error": "invalid_request", "error_description": "Token request is already being processed."}, Temporary),
+        ({"error": "invalid_grant", "error_description": "ip restricted or invalid login hours"}, Permanent),
         (fixture("token_errors")["bad_client_400"], BadConfig),
         (fixture("token_errors")["scope_sent_400"], Permanent),
         ({"error": "invalid_client_id"}, BadConfig),
