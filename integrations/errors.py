@@ -18,6 +18,10 @@ class Temporary(IntegrationError):
         self.retry_after = retry_after
 
 
+class Moved(Temporary):
+    """The provider answers that what is asked for has another address, where nobody is followed."""
+
+
 class RateLimited(Temporary):
     """The provider's quota is used up for now."""
 

@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from integrations import public_addresses
 from integrations.contract import Reach
-from integrations.errors import Permanent, Temporary
+from integrations.errors import Moved, Permanent, Temporary
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -78,7 +78,7 @@ class ProviderTransport(HTTPAdapter):
             raise Temporary(f"The connection to {host} broke.") from error
         response.url, response.request = request.url or "", request
         if response.is_redirect:
-            raise Temporary(f"{host} answered with a redirect, which is never followed.")
+            raise Moved(f"{host} answered with a redirect, which is never followed.")
         return response
 
     def _checked_host(self, url: str) -> str:

@@ -88,6 +88,8 @@ class Application:
         if fault.kind == "slow":
             self._world.wait(SLOW_SECONDS if fault.seconds is None else fault.seconds)
             return route.view(call)
+        if fault.kind == "moved_301":
+            return Response("", 301, {"Location": "https://moved.example.invalid/"})
         if fault.kind == "html_200":
             return Response("<!doctype html><title>Sign in</title><p>Please sign in.", mimetype="text/html")
         if fault.kind in {"half_page", "malformed_json"}:

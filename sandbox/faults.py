@@ -15,6 +15,7 @@ ANSWER_KINDS = frozenset(
         "forbidden_403",
         "not_found_404",
         "gone_410",
+        "moved_301",
         "error_500",
         "error_503",
         "timeout",

@@ -6,7 +6,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorco
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from crm.contract import Link
 from integrations.errors import (
     IntegrationError,
     MissingScope,
+    Moved,
     NeedsReconnect,
     Permanent,
     RateLimited,
@@ -34,6 +35,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 VERSION = "62.0"
+LONGEST = 6_000
+"""Characters of values in one query: it travels in the address, which Salesforce takes up to 16,384 of."""
+
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 ID = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?")
 SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -42,6 +46,9 @@ DAILY_WAIT, LOCK_WAIT = 3600.0, 5.0
 """Seconds until there may be calls again of the day's, and until a row may be free again."""
 
 LOCKED = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "TXN_SECURITY_METERING_ERROR"}
+FORGOTTEN = "INVALID_QUERY_LOCATOR"
+"""Salesforce forgets where a query's answer goes on once others are asked."""
+MOVED = "The Salesforce organization has another address now."
 
 
 class NotThere(Permanent):
@@ -67,11 +74,17 @@ def client(link: Link) -> Salesforce:
 
 
 def ask(question: Callable[[], T]) -> T:
-    """What the client answers. Raises the errors of integrations.errors, or Rejected."""
+    """What the client answers. Raises the errors of integrations.errors, or Rejected.
+
+    An organization that has another address now tells it with its next access token, for which nobody would ask before
+    this one is refused.
+    """
     try:
         return question()
     except SalesforceError as error:
         raise meant(error) from error
+    except Moved as error:
+        raise TokenRefused(MOVED) from error
     except requests.exceptions.JSONDecodeError as error:
         raise Temporary("Salesforce sent an answer that is no JSON.") from error
 
@@ -130,6 +143,20 @@ def query(link: Link, text: str, path: str = "query/") -> list[Any]:
     return found
 
 
+def parts(values: Iterable[str]) -> Iterator[list[str]]:
+    """These values in as many lists as it takes for each of them to fit into one query."""
+    part: list[str] = []
+    size = 0
+    for value in values:
+        size += len(quote(value)) + 9
+        if part and size > LONGEST:
+            yield part
+            part, size = [], len(quote(value)) + 9
+        part.append(value)
+    if part:
+        yield part
+
+
 def described(link: Link, object: str) -> list[dict[str, Any]]:
     """The fields that we may see of an object, as Salesforce describes them. Raises NotThere."""
     found = content(raw(link, f"sobjects/{checked(object)}/describe")).get("fields")
@@ -153,6 +180,10 @@ def meant(error: SalesforceError) -> IntegrationError:
     log.info("salesforce.error", status=status, codes=sorted(codes))
     if status == 401 or "INVALID_SESSION_ID" in codes:
         return TokenRefused("Salesforce no longer accepts the access token.")
+    if "URL_NOT_RESET" in codes:
+        return TokenRefused(MOVED)
+    if FORGOTTEN in codes:
+        return Temporary("Salesforce forgot where the answer to a query goes on.")
     if "REQUEST_LIMIT_EXCEEDED" in codes:
         return _limited(words)
     if codes & LOCKED or status >= 500 or status in {408, 429}:

@@ -7,12 +7,11 @@ https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import requests
@@ -45,8 +44,6 @@ SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=2)
 """How long to leave a bulk job alone: a quarter of the time that it took so far, within these."""
 
 RUNNING = {"Open", "UploadComplete", "InProgress"}
-LONGEST = 6_000
-"""Characters of values in one query: it travels in the address, which Salesforce takes up to 16,384 of."""
 
 _hidden: WeakKeyDictionary[requests.Session, dict[str, set[str]]] = WeakKeyDictionary()
 """Fields that a connection may not see though they are asked for, by object: its next queries do without."""
@@ -117,26 +114,13 @@ def read(link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch
 def _selected(link: Link, wanted: Wanted, ids: Iterable[str]) -> list[Any]:
     """The records with these ids, by as many queries as it takes."""
     found = []
-    for some in _parts(ids):
+    for some in calls.parts(ids):
         found += _visible(link, wanted, partial(_every, link, format_soql(" WHERE Id IN {}", some)))
     return found
 
 
 def _every(link: Link, where: str, select: str) -> list[Any]:
     return calls.query(link, select + where, "queryAll/")
-
-
-def _parts(values: Iterable[str]) -> Iterator[list[str]]:
-    part: list[str] = []
-    size = 0
-    for value in values:
-        size += len(quote(value)) + 9
-        if part and size > LONGEST:
-            yield part
-            part, size = [], len(quote(value)) + 9
-        part.append(value)
-    if part:
-        yield part
 
 
 def _begun(link: Link, wanted: Wanted) -> dict[str, Any]:

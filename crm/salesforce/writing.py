@@ -212,19 +212,20 @@ def _alone(link: Link, change: Change) -> Written:
 
 def _keyed(link: Link, object: str, changes: Sequence[Change]) -> list[tuple[str, Any]]:
     select = format_soql("SELECT Id, {:literal} FROM {:literal}", KEY, calls.checked(object))
-    found = calls.query(link, select + format_soql(" WHERE {:literal} IN {}", KEY, [one.key for one in changes]))
-    return [(str(one[KEY]), one) for one in found]
+    parts = calls.parts(one.key for one in changes)
+    wheres = [format_soql(" WHERE {:literal} IN {}", KEY, part) for part in parts]
+    return [(str(one[KEY]), one) for where in wheres for one in calls.query(link, select + where)]
 
 
 def _marked(link: Link, object: str, changes: Sequence[Change]) -> list[tuple[str, Any]]:
     parents = sorted({parent for change in changes for parent in _parents(change).values()})
     if object not in MARKED or not parents:
         return []
-    query = format_soql("SELECT Id, Body FROM Note WHERE ParentId IN {}", parents)
     planned = [change.planned_at for change in changes if change.planned_at]
-    if len(planned) == len(changes):
-        query += format_soql(" AND CreatedDate >= {}", min(planned) - LOOKED_BACK)
-    return [(mark_of(one.get("Body")), one) for one in calls.query(link, query)]
+    is_known = len(planned) == len(changes)
+    since = format_soql(" AND CreatedDate >= {}", min(planned) - LOOKED_BACK) if is_known else ""
+    queries = [format_soql("SELECT Id, Body FROM Note WHERE ParentId IN {}", part) for part in calls.parts(parents)]
+    return [(mark_of(one.get("Body")), one) for query in queries for one in calls.query(link, query + since)]
 
 
 def _field(error: Mapping[str, Any], message: str) -> str:
