@@ -35,7 +35,8 @@ class Option:
 class Field:
     """One field of the CRM's record, as it may be used by the account we are linked as.
 
-    ``is_restricted``: only its ``options`` are taken. ``is_required``: a new record needs a value of it.
+    ``is_restricted``: only its ``options`` are taken. ``is_required``: a new record needs a value of it. ``digits``: so
+    many of a number are kept after its point, None where that is not known.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Field:
     is_unique: bool = False
     is_external_key: bool = False
     max_length: int | None = None
+    digits: int | None = None
     options: tuple[Option, ...] = ()
     is_restricted: bool = False
     refers_to: tuple[str, ...] = ()

@@ -1,15 +1,15 @@
 """Forms of values: ours as Python holds them, the CRM's as its field takes them, and the one both are compared in.
 
 The CRM's form is contract.Value: JSON's words, dates as ``2026-05-06``, moments as ``2026-05-06T11:56:44Z``. Ours are
-str, Decimal (also int and float), bool, date and aware datetime. Nothing is ever shortened here: what does not fit is
-refused in words that staff can act on.
+str, Decimal (also int and float), bool, date and aware datetime. Nothing but a number's digits after its point is
+ever shortened here: what does not fit is refused in words that staff can act on.
 """
 
 import html
 import math
 import re
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 from crm.catalogue import OurField
 from crm.contract import Field, FieldType, Value
@@ -90,7 +90,7 @@ def normal(value: Value | date | Decimal, field: Field | None) -> Value:
     kind = field.type if field else "text"
     value = _json(value)
     if kind in {"integer", "number"}:
-        return _normal_number(value)
+        return _normal_number(value, field)
     try:
         if kind == "boolean":
             return boolean(value)
@@ -108,9 +108,9 @@ def normal(value: Value | date | Decimal, field: Field | None) -> Value:
     return text or None
 
 
-def _normal_number(value: Value) -> Value:
+def _normal_number(value: Value, field: Field | None) -> Value:
     try:
-        return _plain(number(value))
+        return _plain(_rounded(number(value), field))
     except TransformError:
         return str(value).strip() or None
 
@@ -158,6 +158,14 @@ def _json(value: Ours) -> Value:
 def _plain(value: Decimal) -> int | float:
     """As an int where it is whole, and so in one form: 82, 82.0 and “82.00” are equal."""
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _rounded(found: Decimal, field: Field | None) -> Decimal:
+    """With as many digits after its point as the field keeps: a CRM cuts off the others and says nothing."""
+    if field is None or field.digits is None:
+        return found
+    with localcontext(prec=100):
+        return found.quantize(Decimal(1).scaleb(-field.digits), ROUND_HALF_UP)
 
 
 def number(value: Ours) -> Decimal:
@@ -222,7 +230,7 @@ def _number_for(value: Ours, field: Field) -> int | float:
     found = number(value)
     if field.type == "integer" and found != found.to_integral_value():
         raise TransformError(f"{found} is no whole number. The transform “Round” makes one of it.")
-    plain = _plain(found)
+    plain = _plain(_rounded(found, field))
     if not math.isfinite(plain):
         raise TransformError(f"“{short(value)}” is no number.")
     return plain

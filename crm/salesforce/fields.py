@@ -41,6 +41,9 @@ NEW: dict[FieldType, dict[str, Any]] = {
     "date": {"type": "Date"},
     "boolean": {"type": "Checkbox", "defaultValue": "false"},
 }
+RICH = "richtextarea"
+"""How describe tells a long text that is shown as HTML from a plain one."""
+
 ACTIVITIES = {"Task": "Activity", "Event": "Activity"}
 """Custom fields of tasks and events are made on what both are."""
 
@@ -71,7 +74,7 @@ def create(link: Link, wanted: Sequence[NewField]) -> tuple[FieldCreated, ...]:
 
 
 def _field(object: str, one: Mapping[str, Any]) -> Field:
-    kind = TYPES.get(str(one["type"]), "other")
+    kind: FieldType = "html" if one.get("extraTypeInfo") == RICH else TYPES.get(str(one["type"]), "other")
     room = int(one.get("length") or 0) - (writing.MARK_LENGTH if writing.MARKED.get(object) == one["name"] else 0)
     is_createable = bool(one.get("createable"))
     return Field(
@@ -84,6 +87,7 @@ def _field(object: str, one: Mapping[str, Any]) -> Field:
         is_custom=bool(one.get("custom")),
         is_unique=bool(one.get("unique")),
         is_external_key=bool(one.get("externalId")),
+        digits=int(one.get("scale") or 0) if kind == "number" else None,
         max_length=room if room > 0 and kind in _WITH_LENGTH else None,
         options=tuple(
             Option(str(each["value"]), str(each.get("label") or each["value"]), bool(each.get("active", True)))
@@ -94,7 +98,7 @@ def _field(object: str, one: Mapping[str, Any]) -> Field:
     )
 
 
-_WITH_LENGTH = {"text", "long_text", "email", "phone", "url", "choice"}
+_WITH_LENGTH = {"text", "long_text", "html", "email", "phone", "url", "choice"}
 
 
 def _created(link: Link, wanted: NewField) -> FieldCreated:

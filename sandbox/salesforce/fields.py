@@ -63,6 +63,7 @@ class Field:
     length: int = 0
     precision: int = 0
     scale: int = 0
+    is_html: bool = False
     createable: bool = True
     updateable: bool = True
     nillable: bool = True
@@ -137,7 +138,8 @@ class Field:
             "filterable": self.is_filterable,
             "groupable": self.is_filterable and self.type not in {"double", "currency", "datetime"},
             "sortable": self.is_filterable,
-            "htmlFormatted": self.type == "url",
+            "htmlFormatted": self.is_html or self.type == "url",
+            "extraTypeInfo": "richtextarea" if self.is_html else None,
             "soapType": SOAP_TYPES.get(self.type, "xsd:string"),
         }
         return dict(sorted((PLAIN | own).items()))

@@ -87,6 +87,7 @@ def made(name: str, metadata: dict[str, Any], *, is_granted_only: bool) -> Field
         length=int(metadata["length"]) if is_text else LENGTHS.get(kind, 0),
         precision=int(metadata.get("precision") or 0),
         scale=int(metadata.get("scale") or 0),
+        is_html=kind == "Html",
         nillable=not is_required and kind != "Checkbox",
         defaulted=kind == "Checkbox",
         default=False if kind == "Checkbox" else None,

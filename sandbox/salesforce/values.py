@@ -7,6 +7,7 @@ import binascii
 import re
 from base64 import b64decode
 from datetime import UTC, date, datetime
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from sandbox.salesforce import ids
@@ -79,7 +80,8 @@ def check_choice(field: Field, value: str) -> None:
 
 
 def number(field: Field, value: Any) -> int | float:
-    """A number within the field's digits; a text with a number in it will do."""
+    """A number within the field's digits, without those after the point that it has no room for: they are cut off in
+    silence. A text with a number in it will do."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -89,7 +91,9 @@ def number(field: Field, value: Any) -> int | float:
     if abs(found) >= 10 ** (field.precision - field.scale):
         message = f"{field.label}: value outside of valid range on numeric field: {value}"
         raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", message, [field.name])
-    return int(found) if field.type == "int" else found
+    if field.type == "int":
+        return int(found)
+    return float(Decimal(str(found)).quantize(Decimal(1).scaleb(-field.scale), ROUND_DOWN))
 
 
 def boolean(field: Field, value: Any) -> bool:
