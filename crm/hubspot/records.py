@@ -25,6 +25,9 @@ MARK_LENGTH = 60
 BODIES = {"notes": "hs_note_body", "tasks": "hs_task_body", "meetings": "hs_meeting_body", "emails": "hs_email_text"}
 """The text that carries the mark."""
 
+PRIMARY = {"contact_to_company"}
+"""What a list calls the association with the primary one: others end in _unlabeled, or bear a label of the user's."""
+
 LONGEST_ID = 100
 """Characters that are kept of what should be an id."""
 
@@ -146,5 +149,5 @@ def _related(body: Mapping[str, Any]) -> tuple[Related, ...]:
         if kind := KINDS.get(target):
             for one in listed.get("results") or []:
                 related = Related(kind, str(one["id"]))
-                found[related] = found.get(related, False) or "unlabeled" not in str(one.get("type"))
+                found[related] = found.get(related, False) or one.get("type") in PRIMARY
     return tuple(sorted(found, key=lambda related: not found[related]))
