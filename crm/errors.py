@@ -15,7 +15,7 @@ class Cause:
 CAUSES = {
     "no_permission": Cause(
         "The CRM does not let us write this field or record",
-        "Ask the CRM's administrator to give the linked user access to it, then press Resync.",
+        "Ask the CRM's administrator to give the linked user access to it, then have it tried again.",
     ),
     "unknown_field": Cause(
         "The CRM has no such field, or hides it from us",
@@ -52,7 +52,7 @@ CAUSES = {
     ),
     "loop": Cause(
         "It was written too often within a few minutes",
-        "Something in the CRM changes it back each time. Look for a workflow there, then press Resync.",
+        "Something in the CRM changes it back each time. Look for a workflow there, then have it tried again.",
     ),
     "cannot_transform": Cause(
         "The mapping could not turn our value into the CRM's", "Correct the value, or change the transform."

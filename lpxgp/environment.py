@@ -74,12 +74,12 @@ def one_of(*allowed: str) -> Callable[[str], str]:
     return word
 
 
-def shaped(pattern: str, example: str) -> Callable[[str], str]:
-    """Reads nothing, or text of this pattern."""
+def shaped(pattern: str, example: str, *, is_secret: bool = False) -> Callable[[str], str]:
+    """Reads nothing, or text of this pattern; a secret stays out of the error."""
 
     def text(raw: str) -> str:
         if raw and not re.fullmatch(pattern, raw):
-            raise ValueError(f"{raw!r} is not like {example}")
+            raise ValueError(f"{'it' if is_secret else repr(raw)} is not like {example}")
         return raw
 
     return text

@@ -87,8 +87,11 @@ MICROSOFT_REQUESTS_PER_MINUTE = read("MICROSOFT_REQUESTS_PER_MINUTE", at_least(6
 HUBSPOT_APP_ID = read("HUBSPOT_APP_ID", shaped(r"\d+", "1234567"), "")
 HUBSPOT_API_GENERATION = read("HUBSPOT_API_GENERATION", one_of("2026-09", "v3"), "2026-09")
 # Whoever tells us that records of the core changed signs it with this (Standard Webhooks).
+_WHSEC = r"whsec_[A-Za-z0-9+/]{32,}={0,2}"
 ENTITY_WEBHOOK_SECRET = read(
-    "ENTITY_WEBHOOK_SECRET", shaped(r"whsec_[A-Za-z0-9+/]{32,}={0,2}(,whsec_[A-Za-z0-9+/]{32,}={0,2})*", "whsec_…"), ""
+    "ENTITY_WEBHOOK_SECRET",
+    shaped(rf"{_WHSEC}(,{_WHSEC})*", "whsec_ and base64 of 24 bytes or more", is_secret=True),
+    "",
 )
 
 if not DEBUG:

@@ -112,8 +112,10 @@ def test_the_products_own_commands_are_refused_alike() -> None:
 
 
 def test_no_value_of_a_secret_is_printed() -> None:
-    for name in ("SECRET_KEY", "TOKEN_ENCRYPTION_KEY"):
-        assert "hunter2" not in manage("check", **{name: "hunter2"}).stderr
+    for name in ("SECRET_KEY", "TOKEN_ENCRYPTION_KEY", "ENTITY_WEBHOOK_SECRET"):
+        refused = manage("check", **{name: "hunter2"}).stderr
+        assert name in refused
+        assert "hunter2" not in refused
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:

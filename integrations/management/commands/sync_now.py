@@ -10,7 +10,7 @@ from integrations.models import SyncRun, SyncState
 
 
 class Command(BaseCommand):
-    help = "Queue a sync of every chosen calendar, or of those that the options name. The worker runs them."
+    help = "Queue a sync of every calendar, mailbox and CRM, or of those that the options name. The worker runs them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--provider", choices=providers.slugs())

@@ -16,7 +16,7 @@ from sandbox.server import Sandbox
 class Command(BaseCommand):
     """Serve until SIGTERM or SIGINT. Needs no database."""
 
-    help = "Run the sandbox: pretend Google for development and tests."
+    help = "Run the sandbox: the pretend providers, for development and tests."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
