@@ -1,9 +1,12 @@
 """Briefs: what to read before a meeting, made by a sweep so that a moved or re-invited meeting gets a fresh one."""
 
+import copy
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -72,6 +75,30 @@ def make(touchpoint_id: uuid.UUID) -> Brief | None:
         # Another worker made this version meanwhile; if it knew less, the next sweep makes the next one.
         return None
     return brief
+
+
+def readable(brief: Brief) -> facts.Facts:
+    """What may be read of it now: of other meetings that a block rule hides since it was made no title. One query.
+
+    Of a meeting's own brief nothing is for reading once the meeting is hidden: whoever shows it asks before.
+    """
+    known: facts.Facts = copy.deepcopy(brief.facts)
+    named = list(_touchpoints(known))
+    rows = Touchpoint.objects.filter(pk__in={one["touchpoint_id"] for one in named}, is_withheld=True)
+    hidden = {str(pk) for pk in rows.values_list("pk", flat=True)}
+    for one in named:
+        if one["touchpoint_id"] in hidden:
+            one["title"] = ""
+    return known
+
+
+def _touchpoints(known: object) -> Iterator[dict[str, Any]]:
+    """Whatever in these facts names a touchpoint."""
+    if isinstance(known, dict) and known.get("touchpoint_id"):
+        yield known
+    inner = known.values() if isinstance(known, dict) else known if isinstance(known, list) else ()
+    for each in inner:
+        yield from _touchpoints(each)
 
 
 def record_failure(company_id: uuid.UUID, touchpoint_id: uuid.UUID, error: Exception) -> None:

@@ -385,8 +385,8 @@ class Touchpoint(TenantModel):
 
     @property
     def is_out_of_sight(self) -> bool:
-        """Whether it is mail that a block rule hides, or that is gone: its row is kept for the notes on it alone."""
-        return self.kind == self.Kind.EMAIL and self.cancelled_at is not None
+        """Whether a block rule hides it, or it is mail that is gone: its row is kept for the notes on it alone."""
+        return self.is_withheld or (self.kind == self.Kind.EMAIL and self.cancelled_at is not None)
 
 
 class Note(TenantModel):

@@ -1,6 +1,7 @@
 """Who may read what a mail is about. Subjects of private mail are for those who wrote or got it, and for nobody else.
 
-Everybody else in the firm sees that there was mail, on which day, in which direction and with whom.
+Everybody else in the firm sees that there was mail, on which day, in which direction and with whom. What a block rule
+hides is named to nobody.
 """
 
 from django.db import transaction
@@ -34,7 +35,7 @@ def may_read(touchpoint: Touchpoint, *readers: User) -> bool:
 def title_for(touchpoint: Touchpoint, *readers: User) -> str:
     """What the touchpoint is called before all of these readers; never empty."""
     if not may_read(touchpoint, *readers):
-        return HIDDEN
+        return HIDDEN if touchpoint.kind == Touchpoint.Kind.EMAIL else touchpoint.get_kind_display()
     return touchpoint.title or UNTITLED[Touchpoint.Kind(touchpoint.kind)]
 
 

@@ -158,7 +158,7 @@ def _touchpoints(row_ids: Collection[uuid.UUID], kind: str) -> Any:
 def _title(row: Touchpoint) -> str:
     """Readable for everybody in the firm, and so for everybody in its CRM."""
     kind = Touchpoint.Kind(row.kind)
-    if row.is_out_of_sight or row.is_private or row.is_withheld:
+    if row.is_out_of_sight or row.is_private:
         return PRIVATE[kind]
     return row.title or privacy.UNTITLED[kind]
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from relationships import briefs
 from relationships.admin.base import TenantAdmin
 from relationships.models import Brief, BriefFailure, FollowUp, Note, Task, Touchpoint
 
@@ -67,7 +68,7 @@ class TouchpointAdmin(TenantAdmin):
     @admin.display(description="guests")
     def guests_read(self, touchpoint: Touchpoint) -> SafeString | str:
         """Who was there, where that is not for the mail's own users alone."""
-        is_open = not (touchpoint.is_private or touchpoint.is_withheld or touchpoint.is_out_of_sight)
+        is_open = not (touchpoint.is_private or touchpoint.is_out_of_sight)
         return pretty(touchpoint.guests) if is_open else "Private"
 
     def save_model(self, request: HttpRequest, obj: Touchpoint, form: Any, change: bool) -> None:
@@ -119,25 +120,37 @@ class FollowUpAdmin(ReadOnlyAdmin):
     date_hierarchy = "since_at"
 
 
+class OfMeetingAdmin(ReadOnlyAdmin):
+    """What was made of a meeting: found by its title, unless that is withheld."""
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        title = Case(
+            When(touchpoint__is_withheld=False, then=F("touchpoint__title")),
+            default=Value(""),
+            output_field=models.CharField(),
+        )
+        return super().get_queryset(request).annotate(open_title=title)
+
+
 @admin.register(Brief)
-class BriefAdmin(ReadOnlyAdmin):
+class BriefAdmin(OfMeetingAdmin):
     list_display = ("touchpoint", "version", "made_at", "company")
     list_select_related = ("company", "touchpoint")
-    search_fields = ("touchpoint__title",)
+    search_fields = ("open_title",)
     date_hierarchy = "made_at"
     fields = ("company", "touchpoint", "version", "made_at", "fingerprint", "facts_read")
     readonly_fields = ("facts_read",)
 
     @admin.display(description="facts")
-    def facts_read(self, brief: Brief) -> SafeString:
-        return pretty(brief.facts)
+    def facts_read(self, brief: Brief) -> SafeString | str:
+        return "Private" if brief.touchpoint.is_out_of_sight else pretty(briefs.readable(brief))
 
 
 @admin.register(BriefFailure)
-class BriefFailureAdmin(ReadOnlyAdmin):
+class BriefFailureAdmin(OfMeetingAdmin):
     """Briefs that could not be made and are tried again each minute until the meeting starts."""
 
     list_display = ("touchpoint", "reason", "tries", "first_failed_at", "last_failed_at", "company")
     list_select_related = ("company", "touchpoint")
-    search_fields = ("touchpoint__title", "reason")
+    search_fields = ("open_title", "reason")
     date_hierarchy = "last_failed_at"

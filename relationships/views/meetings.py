@@ -37,12 +37,12 @@ def meeting(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         notes.write(touchpoint, member_of(request), **form.cleaned_data)
         messages.success(request, "Note saved.")
         return redirect(f"{request.path}#notes")
-    made = list(touchpoint.briefs.order_by("-version")[:BRIEFS_SHOWN])
+    readers = [member_of(request)]
+    is_open = privacy.may_read(touchpoint, *readers)
+    made = list(touchpoint.briefs.order_by("-version")[:BRIEFS_SHOWN]) if is_open else []
     shown = next(
         (brief for brief in made if str(brief.version) == request.GET.get("version")), made[0] if made else None
     )
-    readers = [member_of(request)]
-    is_open = privacy.may_read(touchpoint, *readers)
     context = {
         "touchpoint": touchpoint,
         "title": privacy.title_for(touchpoint, *readers),
@@ -53,6 +53,7 @@ def meeting(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "join_url": join_url(touchpoint),
         "unknown": _unknown_guests(touchpoint) if is_open else [],
         "brief": shown,
+        "facts": briefs.readable(shown) if shown else {},
         "versions": made,
         "is_newest": shown in made[:1],
         "now": timezone.now(),
