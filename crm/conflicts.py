@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from crm import mapping, rows
 from crm.contract import Value
 from crm.mapping import Line, TransformError
-from crm.models import Conflict, RecordLink
+from crm.models import Conflict, RecordLink, Write
 from crm.shapes import Ours
 from integrations.errors import Unusable
 from integrations.models import Integration
@@ -56,6 +57,21 @@ def journal(integration: Integration, losses: Sequence[Loss]) -> None:
         for loss in losses
     ]
     bulk.upsert(Conflict, written, unique=["id"])
+
+
+def untold(losses: Sequence[Loss]) -> list[Loss]:
+    """Those of a write that are not in the journal yet: while it is refused, or its reply lost, each try has the same.
+    One query, where there is any."""
+    if not losses:
+        return []
+    written = Write.objects.filter(link=OuterRef("link"), state=Write.State.DONE, done_at__gt=OuterRef("found_at"))
+    rows = Conflict.objects.filter(~Exists(written), link__among=[loss.link.pk for loss in losses], restored_at=None)
+    told = [list(row) for row in rows.values_list("link_id", "lpxgp_field", "winner", "ours", "theirs", "base")]
+    return [
+        loss
+        for loss in losses
+        if [loss.link.pk, loss.lpxgp_field, loss.winner, as_json(loss.ours), loss.theirs, loss.base] not in told
+    ]
 
 
 def as_json(value: Any) -> Any:

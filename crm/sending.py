@@ -262,7 +262,8 @@ def _note(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> _Batc
     changes = [replace(item.change(), planned_at=now) for item in items]
     with transaction.atomic():
         store([(item.link, {}) for item in items if item.link._state.adding])
-        conflicts.journal(round.integration, [_loss(item.link, one) for item in items for one in item.lost])
+        losses = [_loss(item.link, one) for item in items for one in item.lost]
+        conflicts.journal(round.integration, conflicts.untold(losses))
         writes = ledger.plan([(item.link, change) for item, change in zip(items, changes, strict=True)])
         mark_looked(round, [item.link for item in items], looked_at)
     return _Batch(items, changes, writes)

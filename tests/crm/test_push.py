@@ -224,6 +224,34 @@ def test_where_ours_wins_the_other_value_is_journaled(out: Out) -> None:
     assert (conflict.ours, conflict.theirs, conflict.winner) == ("Zug", "Bern", "ours")
 
 
+def test_a_loss_is_journaled_once_however_often_its_write_is_refused(out: Out) -> None:
+    rows = tuple(row for row in ROWS if row.lpxgp_field != "org.city")
+    publish(out.integration, (*rows, Row("org.city", "Account", "BillingCity", conflict_rule="ours_wins")))
+    firm, external_id = out.linked_firm("Pension One")
+
+    def both(ours: str, theirs: str) -> None:
+        Organization.objects.update(city=ours, updated_at=timezone.now())
+        out.crm.put("Account", external_id, BillingCity=theirs)
+
+    def push() -> list[tuple[str, str]]:
+        RecordLink.objects.update(next_attempt_at=None)
+        out.push()
+        return [(one.ours, one.theirs) for one in Conflict.objects.order_by("found_at")]
+
+    both("Zug", "Bern")
+    out.crm.refuse = lambda change: RecordError("busy", "Locked.", "UNABLE_TO_LOCK_ROW", is_temporary=True)
+    assert push() == push() == [("Zug", "Bern")]
+    both("Zug", "Basel")
+    assert push() == push() == [("Zug", "Bern"), ("Zug", "Basel")], "what else would be lost is told too"
+    out.crm.refuse = None
+    assert len(push()) == 2
+    assert out.account(external_id)["BillingCity"] == "Zug"
+    both("Genf", "Rom")
+    assert len(push()) == 3
+    both("Zug", "Basel")
+    assert len(push()) == 4, "the same may happen again after it was written"
+
+
 def test_one_bad_record_stops_no_other(out: Out) -> None:
     _, bad = out.linked_firm("Bad", score=10)
     _, good = out.linked_firm("Good", score=20)
