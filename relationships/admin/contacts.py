@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from relationships.admin.base import TenantAdmin, TenantFormSet, TenantInline
 from relationships.models import (
@@ -29,6 +30,31 @@ class OrganizationDomainInline(TenantInline):
     fields = ("domain",)
 
 
+class PartAdmin(TenantAdmin):
+    """Rows that are part of another one, which the column ``whole`` names: what happens to them is news of that one, by
+    whose stamp a CRM is told."""
+
+    whole = ""
+
+    def _touch(self, *ids: Any) -> None:
+        table: Any = self.model._meta.get_field(self.whole).related_model
+        table.objects.filter(pk__in=ids).update(updated_at=timezone.now())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        before = form.initial.get(self.whole) if change else None
+        self._touch(*{before or obj.serializable_value(self.whole), obj.serializable_value(self.whole)})
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        self._touch(obj.serializable_value(self.whole))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        ids = set(queryset.values_list(self.whole, flat=True))
+        super().delete_queryset(request, queryset)
+        self._touch(*ids)
+
+
 @admin.register(Organization)
 class OrganizationAdmin(TenantAdmin):
     list_display = ("name", "kind", "city", "country", "company")
@@ -39,7 +65,8 @@ class OrganizationAdmin(TenantAdmin):
 
 
 @admin.register(OrganizationDomain)
-class OrganizationDomainAdmin(TenantAdmin):
+class OrganizationDomainAdmin(PartAdmin):
+    whole = "organization"
     list_display = ("domain", "organization", "company")
     list_select_related = ("company", "organization")
     search_fields = ("domain", "organization__name")
@@ -100,7 +127,8 @@ class PersonAdmin(TenantAdmin):
 
 
 @admin.register(PersonAddress)
-class PersonAddressAdmin(TenantAdmin):
+class PersonAddressAdmin(PartAdmin):
+    whole = "person"
     list_display = ("email", "person", "is_primary", "company")
     list_filter = ("company", "is_primary")
     list_select_related = ("company", "person")

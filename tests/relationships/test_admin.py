@@ -298,6 +298,54 @@ def test_facts_are_shown_as_people_read_them_and_escaped(as_staff: Client, acme:
     assert json.dumps(facts) not in page
 
 
+class TestParts:
+    """An address is part of its person and a domain of its firm: an edit of it on its own page is one of theirs."""
+
+    @pytest.fixture(autouse=True)
+    def long_ago(self, jane: Person, alder: Organization) -> None:
+        OrganizationDomain.unscoped.create(company=alder.company, organization=alder, domain="lp.example")
+        PersonAddress.build(jane, "jane@lp.example").save()
+        for model in (Person, Organization):
+            model.unscoped.update(updated_at=AT)
+
+    def touched(self) -> set[str]:
+        rows = [*Person.unscoped.exclude(updated_at=AT), *Organization.unscoped.exclude(updated_at=AT)]
+        Person.unscoped.update(updated_at=AT)
+        Organization.unscoped.update(updated_at=AT)
+        return {str(row) for row in rows}
+
+    def test_what_is_added_changed_moved_or_deleted_is_news_of_its_whole(
+        self, as_staff: Client, jane: Person, alder: Organization
+    ) -> None:
+        other = Person.unscoped.create(company=jane.company, display_name="Ulf")
+        lists: list[tuple[type[Model], str, str, list[Any]]] = [
+            (PersonAddress, "person", "email", [jane, other]),
+            (OrganizationDomain, "organization", "domain", [alder]),
+        ]
+        for model, whole, column, owners in lists:
+            rows = model.unscoped  # type: ignore[attr-defined]
+            value = "new@lp2.example" if column == "email" else "lp2.example"
+            sent = {"company": str(jane.company_id), whole: str(owners[0].pk), column: value}
+            self.touched()
+            assert as_staff.post(url(model, "add"), sent).status_code == 302
+            assert self.touched() == {str(owners[0])}
+            row = rows.get(**{column: value})
+            assert as_staff.post(url(model, "change", row.pk), sent | {column: f"x.{value}"}).status_code == 302
+            assert self.touched() == {str(owners[0])}
+            moved = sent | {whole: str(owners[-1].pk)}
+            assert as_staff.post(url(model, "change", row.pk), moved).status_code == 302
+            assert self.touched() == {str(owner) for owner in owners}, "both, where it moved"
+            assert as_staff.post(url(model, "delete", row.pk), {"post": "yes"}).status_code == 302
+            assert self.touched() == {str(owners[-1])}
+            chosen = {
+                "action": "delete_selected",
+                "_selected_action": [str(pk) for pk in rows.values_list("pk", flat=True)],
+            }
+            assert as_staff.post(url(model, "changelist"), chosen | {"post": "yes"}).status_code == 302
+            assert self.touched() == {str(owners[0])}
+            assert not rows.exists()
+
+
 def test_members_do_not_get_in(as_alice: Client) -> None:
     assert as_alice.get(url(Person, "changelist")).status_code in {302, 403, 404}
 
