@@ -32,6 +32,7 @@ SCHEDULES = (
     Periodic("crm drift", "crm.jobs.report_drift", DAILY, "both sides are compared, and differences are shown"),
     Periodic("old crm records", "crm.jobs.purge", DAILY, "the ledger and the journal are kept for a limited time"),
     Periodic("old deliveries", "webhooks.jobs.purge", DAILY, "finished deliveries are kept for a limited time"),
+    Periodic("old names", "relationships.jobs.forget_names", DAILY, "the admin's log names nobody who was deleted"),
     Periodic("old runs", "integrations.jobs.purge", DAILY, "old sync runs, consents and sessions are removed"),
 )
 

@@ -3,7 +3,7 @@
 import structlog
 from django.utils import timezone
 
-from relationships import briefs, follow_ups, tenancy
+from relationships import briefs, follow_ups, log_names, tenancy
 
 log = structlog.get_logger("relationships.jobs")
 
@@ -33,3 +33,8 @@ def make_briefs(only: str = "") -> int:
 def sweep_follow_ups() -> int:
     """What the clock changes in who owes an answer, over every company; returns how many follow-ups were opened."""
     return follow_ups.sweep()
+
+
+def forget_names() -> int:
+    """Take the names of what was deleted, or is withheld, out of the admin's log; returns of how many entries."""
+    return log_names.forget()
