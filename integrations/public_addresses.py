@@ -64,6 +64,8 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip in NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if ip.is_site_local or ip.is_reserved:
+            return False  # Python takes the oldest kinds of private addresses, and other translated ones, for global.
     return ip.is_global and not ip.is_multicast
 
 

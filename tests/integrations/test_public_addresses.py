@@ -64,6 +64,9 @@ def wire(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> Wire:
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::127.0.0.1",
+        "fec0::1",
     ],
 )
 def test_a_name_that_leads_inside_is_never_called(monkeypatch: pytest.MonkeyPatch, address: str) -> None:

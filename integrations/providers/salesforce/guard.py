@@ -4,8 +4,10 @@ No record is deleted, undeleted, merged or handed over, no other kind is written
 transport asks before it sends.
 """
 
+import io
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +27,8 @@ JOB = re.compile(r"jobs/(?:query|ingest)/[a-zA-Z0-9]{15,18}", re.ASCII)
 UPLOAD = re.compile(r"jobs/ingest/[a-zA-Z0-9]{15,18}/batches", re.ASCII)
 OUR_FIELD = re.compile(r"(?:Account|Contact|Activity|Event|Task)\.LPxGP_\w+__c", re.ASCII)
 OPERATIONS = frozenset({"insert", "update", "upsert"})
+OWNER = frozenset({"owner", "ownerid"})
+"""Fields by which a record is handed over, in small letters: Salesforce takes any."""
 
 
 def is_allowed(request: requests.PreparedRequest) -> bool:
@@ -56,11 +60,11 @@ def _is_framed(headers: dict[str, Any], body: object) -> bool:
 
 def _is_writing_ours(method: str, path: str, query: str, body: object) -> bool:
     if method == "PUT":
-        return UPLOAD.fullmatch(path) is not None and not query
+        return UPLOAD.fullmatch(path) is not None and not query and not _hands_over(_columns(body))
     if method not in {"POST", "PATCH"}:
         return False
     sent = _read(body)
-    if sent is None or (query and query not in {"updateOnly=true", "updateOnly=false"}):
+    if sent is None or _hands_over(sent) or (query and query not in {"updateOnly=true", "updateOnly=false"}):
         return False
     if found := MANY.fullmatch(path):
         return (found[1] is None or method == "PATCH") and _are_ours(sent.get("records"), found[1])
@@ -89,8 +93,22 @@ def _are_ours(records: object, kind: str | None) -> bool:
     """Whether each record of a collection is of a kind we write, and of the one in the path."""
     if not isinstance(records, list) or not records:
         return False
+    if any(isinstance(one, dict) and _hands_over(one) for one in records):
+        return False
     kinds = {one["attributes"].get("type") if _has_kind(one) else None for one in records}
     return kinds <= RECORDS and (kind is None or kinds == {kind})
+
+
+def _hands_over(names: Iterable[str]) -> bool:
+    """Whether one of these fields would give a record to somebody else."""
+    return any(name.strip(' "').lower().partition(".")[0] in OWNER for name in names)
+
+
+def _columns(body: object) -> list[str]:
+    """The fields of a table that is uploaded: its first line."""
+    sent = body.encode() if isinstance(body, str) else body
+    head = io.BytesIO(sent).readline() if isinstance(sent, bytes) else b""
+    return re.split(r"[,;|^`\t]", head.decode("utf-8-sig", "replace").strip())
 
 
 def _has_kind(record: object) -> bool:

@@ -99,6 +99,26 @@ def test_all_else_never_leaves(method: str, url: str, body: Any) -> None:
         outbound.session(PROVIDER, "token").send(prepared(method, url, body))
 
 
+@pytest.mark.parametrize("name", ["OwnerId", "ownerid", "Owner"])
+def test_no_record_is_handed_over(name: str) -> None:
+    ours, other = records("Account", "Account"), {name: "005dM00000awSFJQA2"}
+    ours["records"][1] |= other
+    assert not PROVIDER.is_allowed(prepared("PATCH", f"{DATA}/composite/sobjects", ours))
+    assert not PROVIDER.is_allowed(prepared("POST", f"{DATA}/sobjects/Task", {"Subject": "x", **other}))
+    assert not PROVIDER.is_allowed(prepared("PATCH", f"{DATA}/sobjects/Account/{RECORD}", other))
+    for head in (f'Id,"{name}"', f"Id;{name}.Alias\r", f"\ufeff{name}"):
+        table = f"{head}\n{RECORD},005dM00000awSFJQA2\n".encode()
+        upload = requests.Request("PUT", f"{DATA}/jobs/ingest/750dM00000abcdEQAQ/batches", data=table).prepare()
+        assert not PROVIDER.is_allowed(upload)
+
+
+def test_a_table_of_what_we_may_write_is_let_through() -> None:
+    table = b"LPxGP_Sync_Id__c,Name\n1,OwnerId\n"
+    assert PROVIDER.is_allowed(
+        requests.Request("PUT", f"{DATA}/jobs/ingest/750dM00000abcdEQAQ/batches", data=table).prepare()
+    )
+
+
 @pytest.mark.parametrize(
     "headers",
     [
