@@ -19,7 +19,7 @@ from django.db import connections, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from crm import conflicts, connection, ledger, link_errors, loop_guard, outgoing
+from crm import conflicts, connection, ledger, link_errors, loop_guard, outgoing, rows
 from crm.contract import Change, CrmAdapter, Link, Record, RecordError, Wanted, Written
 from crm.ledger import Noted
 from crm.mapping import Context, Line, Mapping
@@ -261,12 +261,23 @@ def _note(round: Round, items: Sequence[Outgoing], looked_at: datetime) -> _Batc
     now = timezone.now()
     changes = [replace(item.change(), planned_at=now) for item in items]
     with transaction.atomic():
+        _hold_new(items)
         store([(item.link, {}) for item in items if item.link._state.adding])
         losses = [_loss(item.link, one) for item in items for one in item.lost]
         conflicts.journal(round.integration, conflicts.untold(losses))
         writes = ledger.plan([(item.link, change) for item, change in zip(items, changes, strict=True)])
         mark_looked(round, [item.link for item in items], looked_at)
     return _Batch(items, changes, writes)
+
+
+def _hold_new(items: Sequence[Outgoing]) -> None:
+    """Keep rows that are not linked yet from being merged until they are: who merges them looks for their links.
+
+    In the caller's transaction. Raises OutOfTime where one is gone already.
+    """
+    new = {item.link.row_id for item in items if item.link._state.adding and item.link.row_id}
+    if new and rows.lock(items[0].link.kind, new).keys() != new:
+        raise runs.OutOfTime
 
 
 def _landed(round: Round, flight: Flight | None, following: _Batch | None) -> list[Answer]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from crm import conflicts, twins
+from crm import conflicts, sending, twins
 from crm.models import Conflict, Policy, RecordLink, Twin
 from crm.twins import Proposal
 from integrations import runs
@@ -165,3 +165,29 @@ def test_a_row_that_becomes_another_one_before_it_is_sent_is_not_sent(
     with pytest.raises(runs.OutOfTime):
         out.push()
     assert [change.key for change in out.crm.writes] == [str(old.pk), str(first.pk)]
+
+
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_a_row_that_goes_before_its_first_link_is_stored_makes_no_record(
+    out: Out, staff: User, monkeypatch: pytest.MonkeyPatch, is_merged: bool
+) -> None:
+    Policy.objects.create(company=out.company, integration=out.integration, creates_people=True)
+    old = out.person("Lena", "lena@alder.example")
+    out.push()
+    new = out.person("L.", "l@alder.example")
+    twins.propose(out.integration, [Proposal("person", "They look alike.", ours=(old.pk, new.pk))])
+    note = sending._note
+
+    def going(*arguments: Any) -> Any:
+        if is_merged and Person.objects.filter(pk=new.pk).exists():
+            twins.merge(Twin.objects.get(), staff)
+        Person.objects.filter(pk=new.pk).delete()
+        return note(*arguments)
+
+    monkeypatch.setattr(sending, "_note", going)
+    with pytest.raises(runs.OutOfTime):
+        out.push()
+    monkeypatch.setattr(sending, "_note", note)
+    out.push()
+    assert [row.key for row in out.crm.living("Contact")] == [str(old.pk)]
+    assert RecordLink.objects.get().row_id == old.pk
