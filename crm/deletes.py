@@ -24,7 +24,7 @@ class Book:
 
     ``touched`` are to be stored; ``moved`` of these changed places with another one. ``united`` are pairs of records
     that the CRM made one, and ``became`` what each loser of these is now; ``dropped`` are links without a row that are
-    needed no more.
+    needed no more. ``winners`` are what links were moved to: one that this page does not tell of may be gone itself.
     """
 
     links: dict[str, RecordLink]
@@ -34,6 +34,7 @@ class Book:
     proposals: list[Proposal] = field(default_factory=list)
     united: list[Proposal] = field(default_factory=list)
     became: dict[str, str] = field(default_factory=dict)
+    winners: set[str] = field(default_factory=set)
     deleted: int = 0
 
     def touch(self, link: RecordLink) -> None:
@@ -129,6 +130,7 @@ def _merge(book: Book, kind: str, loser: str, winner: str, now: datetime) -> Non
     if lost is None or loser == winner or _is_over(lost):
         return
     book.united.append(Proposal(kind, "", theirs=(loser, winner)))
+    book.winners.add(winner)
     if won is None:
         del book.links[loser]
         _settle(book, lost, winner)

@@ -15,7 +15,7 @@ from crm.comparing import Compared
 from crm.contract import Record
 from crm.intake import DOUBLE, Intake, Page
 from crm.models import RecordLink
-from integrations import runs
+from integrations import poked_items, runs
 
 
 def take(intake: Intake, kind: str, records: Sequence[Record], missing: Collection[str] = ()) -> Page:
@@ -34,7 +34,15 @@ def take(intake: Intake, kind: str, records: Sequence[Record], missing: Collecti
     page.book.store(intake.integration)
     conflicts.journal(intake.integration, page.losses)
     twins.propose(intake.integration, page.book.proposals)
+    _read_next(page, page.book.winners - {record.external_id for record in living})
     return page
+
+
+def _read_next(page: Page, external_ids: Collection[str]) -> None:
+    """The next sync reads these by their ids: what was merged into one of them may go on to what that became."""
+    if external_ids:
+        crm_object = page.intake.adapter.objects[page.kind]
+        poked_items.add({page.intake.held.state.pk: [f"{crm_object}:{name}" for name in external_ids]})
 
 
 def _book(intake: Intake, kind: str, records: Collection[Record], missing: Collection[str]) -> deletes.Book:

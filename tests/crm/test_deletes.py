@@ -1,9 +1,11 @@
 """What is deleted, merged or restored in the CRM is followed, and costs nothing here."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from crm import deletes, links, policy
+from crm import deletes, incoming, links, mapping, policy, pull
 from crm.contract import Record, Related
 from crm.models import RecordLink, Twin, Write
 from integrations import runs
@@ -13,6 +15,11 @@ from tests.crm.in_scene import In
 
 def contact(coming: In, name: str) -> str:
     return coming.crm.create("Contact", LastName=name, Email=f"{name.lower()}@alder.example")
+
+
+def take(coming: In, *records: Record) -> None:
+    """Take these in as one page."""
+    incoming.take(pull._intake(coming.held(), mapping.published(coming.integration)), "person", records)
 
 
 def test_a_deletion_deletes_nothing_here(coming: In) -> None:
@@ -198,3 +205,32 @@ def test_an_error_of_a_row_that_was_deleted_is_not_shown_for_ever(coming: In) ->
     coming.pull()
     stuck.refresh_from_db()
     assert (stuck.state, stuck.error_cause) == ("ignored", "")
+
+
+@pytest.mark.parametrize("is_last_known", [True, False])
+@pytest.mark.parametrize("is_newest_first", [False, True])
+def test_a_chain_of_merges_told_in_two_pages_ends_at_the_last(
+    coming: In, is_newest_first: bool, is_last_known: bool
+) -> None:
+    """The middle record is dead by then, and is not told again by itself."""
+    first, middle = contact(coming, "Lena"), contact(coming, "Max")
+    last = contact(coming, "Tom") if is_last_known else ""
+    coming.pull()
+    last = last or coming.crm.create("Contact", LastName="Tom")
+    coming.crm.merge("Contact", middle, first)
+    coming.crm.merge("Contact", last, middle)
+    at = timezone.now()
+    told = [
+        Record("Contact", first, modified_at=at, is_deleted=True, merged_into=middle),
+        Record("Contact", middle, modified_at=at, is_deleted=True, merged_into=last),
+    ]
+    for record in reversed(told) if is_newest_first else told:
+        take(coming, record)
+    coming.crm.rows["Contact", last].modified_at -= timedelta(days=1)
+    for id in (first, middle):
+        coming.crm.rows["Contact", id].modified_at -= timedelta(days=1)
+    coming.pull()
+    linked = RecordLink.objects.filter(state=RecordLink.State.LINKED)
+    assert [link.external_id for link in linked] == [last]
+    ours = {pk for twin in coming.twins() for pk in twin.ours}
+    assert ours == {str(pk) for pk in Person.objects.values_list("pk", flat=True)}, "all are put to staff"
