@@ -7,7 +7,7 @@ times. Needs ``tenancy.within`` the company.
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -34,6 +34,8 @@ NAMED = "Somebody who had part in it was deleted here, or in the CRM for privacy
 ENDED = (deletes.GONE, deletes.FORGOTTEN)
 TWIN = "They looked alike. How was removed."
 ACTIVITIES = ("meeting", "email", "task", "note")
+NAMING = ("meeting", "email")
+"""Activities whose texts we put together ourselves, with the names of who took part."""
 NAMES = 50
 """So many ids are looked for at once."""
 
@@ -86,19 +88,37 @@ def _ended(integration: Integration) -> None:
     _forget_reasons(integration, ended)
     left = list(ended.filter(~Q(shadow={}) | _has_history()).values_list("pk", "kind", "external_id", "reason"))
     for reason in ENDED:
-        ids = [pk for pk, _, _, why in left if why == reason]
-        erasing.history(integration, ids, reason)
+        erasing.history(integration, [pk for pk, _, _, why in left if why == reason], reason)
+        people = [name for _, kind, name, why in left if kind == "person" and name and why == reason]
+        later = _unname(integration, people, is_row_gone=reason == deletes.GONE)
+        ids = [pk for pk, _, name, why in left if why == reason and name not in later]
         RecordLink.objects.filter(pk__among=ids).update(shadow={}, error_code="")
-    people = [external_id for _, kind, external_id, _ in left if kind == "person" and external_id]
-    for start in range(0, len(people), NAMES):
-        some = people[start : start + NAMES]
-        activities = RecordLink.objects.filter(integration=integration, kind__in=ACTIVITIES)
-        activities = _naming(activities, "related", some)
-        erasing.history(integration, activities.order_by().values_list("pk", flat=True), NAMED)
     names = [external_id for _, _, external_id, _ in left if external_id]
     for start in range(0, len(names), NAMES):
         twins = _naming(Twin.objects.filter(integration=integration), "theirs", names[start : start + NAMES])
         Twin.objects.filter(pk__in=list(twins.values_list("pk", flat=True))).update(reason=TWIN)
+
+
+def _unname(integration: Integration, people: Sequence[str], is_row_gone: bool) -> set[str]:
+    """Empty what is kept of activities with these people, by their ids there; returns whom to ask after again, since it
+    is not known yet what became of a write.
+
+    Where their rows are gone the texts of meetings and mail do not name them any more, and are told anew.
+    """
+    unsure, later = Exists(Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)), set[str]()
+    for start in range(0, len(people), NAMES):
+        some = people[start : start + NAMES]
+        activities = RecordLink.objects.filter(integration=integration, kind__in=ACTIVITIES)
+        activities = _naming(activities, "related", some).order_by()
+        erasing.history(integration, activities.values_list("pk", flat=True), NAMED)
+        if activities.filter(unsure).exists():
+            later.update(some)
+        if is_row_gone:
+            texts = list(activities.filter(~unsure, kind__in=NAMING))
+            erasing.shadows(texts)
+            told = RecordLink.objects.filter(pk__among=[link.pk for link in texts], state=RecordLink.State.LINKED)
+            told.update(is_due=True)
+    return later
 
 
 def _forget_reasons(integration: Integration, ended: QuerySet[RecordLink]) -> None:

@@ -258,6 +258,25 @@ def test_a_deleted_person_is_named_in_no_activity_of_the_ledger(out: Out) -> Non
     assert [write.erased_why for write in out.writes(link=link)] == [taken_back.NAMED]
     assert RecordLink.objects.get(kind="person").shadow == {}
     assert "lena" not in Twin.objects.get().reason
+    assert "Lena" not in kept(link)
+    drift.report(out.integration)
+    assert "Lena" not in kept(link), "nor is it noted again how both sides differ now"
+    out.push()
+    assert out.crm.living("Event")[0].values["Description"] is None
+    link.refresh_from_db()
+    assert link.shadow["Description"] == {"theirs": None, "ours": None}
+
+
+def test_an_activity_whose_write_was_not_settled_names_a_deleted_person_no_longer_than_that(out: Out) -> None:
+    row, link = told(out)
+    Write.objects.filter(link=link).update(state="sent")
+    Person.objects.all().delete()
+    deletes.let_go(out.integration)
+    taken_back.sweep(out.integration)
+    assert "With Lena" in kept(link)
+    Write.objects.update(state="done")
+    taken_back.sweep(out.integration)
+    assert "Lena" not in kept(link)
 
 
 @pytest.mark.parametrize("kind", ["domain", "address"])
