@@ -354,7 +354,7 @@ def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
     }
     if not (error or item.flaw or item.is_creation or link.error_cause or item.new_related):
         return kept
-    kept |= {"external_id": written.external_id or link.external_id, "state": RecordLink.State.LINKED, "reason": ""}
+    kept |= {"external_id": link.external_id or written.external_id, "state": RecordLink.State.LINKED, "reason": ""}
     if item.is_creation:
         kept["created_at"] = now
     if not error:

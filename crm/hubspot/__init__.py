@@ -24,8 +24,9 @@ from crm.contract import (
     Wanted,
     Written,
 )
-from crm.hubspot import calls, fields, paths, reading, recovery, writing
+from crm.hubspot import calls, fields, reading, recovery, writing
 from integrations.contract import OpenedChannel, ResourceInfo, WatchRequest
+from integrations.providers import hubspot
 
 FOR_GOOD = timedelta(days=3650)
 """Subscriptions belong to the app and never end."""
@@ -89,7 +90,7 @@ class HubSpot:
 
     def accounts(self, link: Link) -> Iterator[ResourceInfo]:
         """The portal."""
-        body = calls.get(link, paths.ACCOUNT)
+        body = calls.get(link, hubspot.current().account)
         name = link.details.get("account_name") or f"HubSpot {link.account_id}"
         yield ResourceInfo(link.account_id, name, str(body.get("timeZone") or ""), is_primary=True, access_role="")
 

@@ -21,8 +21,6 @@ NUMBERED = {
 }
 GENERATIONS = {"2026-09": DATED, "v3": NUMBERED}
 
-ACCOUNT = "/account-info/v3/details"
-
 
 def objects(object: str, rest: str = "") -> str:
     """The address of a kind of record, or of what follows it, such as /batch/read."""

@@ -34,7 +34,8 @@ FOR_GOOD = timedelta(days=3650)
 RENEW_EVERY = timedelta(days=1)
 """Costs nothing, and gives the channel a secret of the newest key, so that older ones can be taken out."""
 
-USED = re.compile(r"(?<![-\w])api-usage=(\d+)/(\d+)")
+USED = re.compile(r"(?<![-\w])(?:per-app-)?api-usage=(\d+)/([1-9]\d*)")
+"""The organization's calls, and where its administrator allots us some of them those of ours."""
 
 
 class Salesforce:
@@ -68,9 +69,11 @@ class Salesforce:
         return "burst"
 
     def usage(self, response: requests.Response) -> tuple[Usage, ...]:
-        """The org's calls of the last 24 hours, whoever made them."""
-        found = USED.search(response.headers.get("Sforce-Limit-Info", ""))
-        return (Usage("day", int(found[1]), int(found[2])),) if found else ()
+        """The calls of the last 24 hours: the org's, whoever made them, or those allotted to us, whichever is used up
+        sooner."""
+        found = USED.findall(response.headers.get("Sforce-Limit-Info", ""))
+        counts = [(int(used), int(most)) for used, most in found]
+        return tuple(Usage("day", *one) for one in [max(counts, key=lambda one: one[0] / one[1])]) if counts else ()
 
     def accounts(self, link: Link) -> Iterator[ResourceInfo]:
         """The org."""

@@ -72,7 +72,7 @@ def _found(link: Link, job: str, by_name: Mapping[str, Change], is_update: bool)
     for line in _results(link, job, "failedResults", "sf__Error", column):
         if change := by_name.get(_name_in(line, column)):
             error = writing.told(change, _errors(line["sf__Error"]))
-            yield change.key, Written(change.key, change.external_id, error=error)
+            yield change.key, writing.unasked(Written(change.key, change.external_id, error=error))
 
 
 def _left(job: Mapping[str, Any]) -> RecordError:

@@ -186,11 +186,19 @@ def told(change: Change, errors: Sequence[Mapping[str, Any]]) -> RecordError:
 
 
 def _named(link: Link, changes: Sequence[Change], written: Sequence[Written]) -> tuple[Written, ...]:
-    """The same, with the ids of records that are in the way: only calls for one record tell them."""
+    """The same, with the ids of records that are in the way: only calls for one record tell them. Of those that there
+    were too many for, another try asks."""
     by_key = {change.key: change for change in changes}
     unnamed = [one.key for one in written if _is_unnamed(one) and not by_key[one.key].external_id]
     told_alone = {key: _alone(link, by_key[key]) for key in unnamed[:ALONE] if by_key[key].object in KEY_FIELDS}
-    return tuple(told_alone.get(one.key, one) for one in written)
+    return tuple(told_alone.get(one.key) or (unasked(one) if one.key in unnamed else one) for one in written)
+
+
+def unasked(written: Written) -> Written:
+    """The same creation, where a duplicate was refused that nobody named: to be tried once more, by itself."""
+    error = written.error
+    is_unnamed = error is not None and _is_unnamed(written) and not written.external_id
+    return replace(written, error=replace(error, is_temporary=True)) if error and is_unnamed else written
 
 
 def _is_unnamed(written: Written) -> bool:

@@ -5,12 +5,16 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+import requests
+from django.test import override_settings
 from simple_salesforce.exceptions import SalesforceGeneralError
 
 from crm import shapes
 from crm.contract import Field, Related
-from crm.salesforce import calls
+from crm.models import RecordLink
+from crm.salesforce import adapter, bulk, calls, writing
 from integrations.errors import Temporary, TokenRefused
+from relationships.models import Match
 from tests.crm.two_ways import linked
 from tests.crm.worlds import World, opened
 
@@ -102,19 +106,59 @@ def test_a_score_with_more_digits_than_its_field_is_written_once(transactional_d
         assert (firm.world.held("organization", account)[SCORE], firm.writes()) == (83, before)
 
 
+# --- Salesforce: what is in the way, and what is left
+
+
+def test_duplicates_that_nobody_asked_about_are_asked_about_later(salesforce: World) -> None:
+    salesforce.desk.add_key("Contact")
+    salesforce.desk.order("duplicate_rules", rules=[{"object": "Contact", "fields": ["Email"]}])
+    salesforce.create("person", last="Lee", email="lee@lp.example")
+    changes = [salesforce.change("person", last=f"Lee {at}", email="lee@lp.example") for at in range(writing.ALONE + 3)]
+    errors = [one.error for one in salesforce.adapter.write(salesforce.link, changes)]
+    left = [error for error in errors if error and not error.existing_id]
+    assert (len(left), all(error.is_temporary for error in left)) == (3, True)
+    assert not any(error.is_temporary for error in errors if error and error.existing_id)
+    of_a_job = [one.error for one in bulk.write(salesforce.link, changes)]
+    assert all(error and error.cause == "duplicate" and error.is_temporary for error in of_a_job)
+
+
+@pytest.mark.parametrize(
+    ("header", "usage"),
+    [
+        ("api-usage=18/15000", (18, 15000)),
+        ("api-usage=18/15000; per-app-api-usage=17/250(appName=LPxGP)", (17, 250)),
+        ("api-usage=14000/15000; per-app-api-usage=17/250(appName=LPxGP)", (14000, 15000)),
+        ("per-app-api-usage=17/0(appName=LPxGP)", None),
+    ],
+)
+def test_of_two_limits_the_nearer_one_counts(header: str, usage: tuple[int, int] | None) -> None:
+    answer = requests.Response()
+    answer.headers["Sforce-Limit-Info"] = header
+    found = [(one.used, one.limit) for one in adapter.usage(answer)]
+    assert found == ([usage] if usage else [])
+
+
 # --- HubSpot
 
 
-def test_a_label_of_the_users_own_makes_no_firm_the_primary_one(hubspot: World) -> None:
-    other, main = (hubspot.create("organization", name=name) for name in ("Advised", "Employer"))
-    person = hubspot.create("person", parent=main, last="Lee")
-    label = hubspot.desk.control("labels", type="contacts", to_type="companies", label="Adviser")["type_id"]
-    base = f"/crm/v4/objects/contacts/{person}/associations/companies"
-    token = str(hubspot.link.http.headers["Authorization"]).removeprefix("Bearer ")
-    for firm, category, number in ((other, "USER_DEFINED", label), (main, "HUBSPOT_DEFINED", 1)):
-        kind = [{"associationCategory": category, "associationTypeId": number}]
-        assert hubspot.desk.plain(token, "PUT", f"{base}/{firm}", json=kind).status_code == 201
-    wanted = hubspot.wanted("person", "last")
-    listed = hubspot.everything(wanted, is_first=True)[0][0]
-    read = hubspot.adapter.read(hubspot.link, wanted, [person]).records[0]
-    assert listed.related == read.related == (Related("organization", main), Related("organization", other))
+@pytest.mark.parametrize("generation", ["2026-09", "v3"])
+def test_no_address_is_of_another_generation(generation: str) -> None:
+    with override_settings(HUBSPOT_API_GENERATION=generation), opened("hubspot") as world:
+        asked: list[str] = []
+        world.link.http.hooks["response"].append(lambda answer, **_: asked.append(answer.url))
+        assert [one.external_id for one in world.adapter.accounts(world.link)] == [world.link.account_id]
+        assert asked == [f"https://api.hubapi.com/account-info/{generation}/details"]
+
+
+def test_two_that_were_merged_unseen_and_are_both_written_stop_no_sync(transactional_db: None) -> None:
+    with linked("hubspot") as firm:
+        names = ["Alpha Pension", "Beta Pension"]
+        ids = [firm.world.create("organization", name=name) for name in names]
+        rows = [firm.firm(name, score=80) for name in names]
+        firm.sync()
+        firm.world.desk.control("search_lag", seconds=3600)
+        firm.world.merge("organization", *ids)
+        Match.objects.update(score=90)
+        RecordLink.objects.update(error_cause="busy", is_due=True)
+        firm.sync()
+        assert [firm.external_id(one) for one in rows] == ids
