@@ -61,8 +61,17 @@ def report(integration: Integration) -> DriftReport:
     except IntegrationError as error:
         made.error = str(error)
     made.finished_at = timezone.now()
-    made.save()
+    with transaction.atomic():
+        _forget_erased(made)
+        made.save()
     return made
+
+
+def _forget_erased(made: DriftReport) -> None:
+    """Keep no value where some were taken back while it was compared: those it read before may be among them."""
+    stored = DriftReport.objects.select_for_update(of=("self",)).get(pk=made.pk)
+    if stored.error:
+        made.differences, made.error = [], made.error or stored.error
 
 
 def mend(made: DriftReport, user: User) -> int:

@@ -18,6 +18,7 @@ REMOVED = "(removed)"
 """What stands in the place of each value."""
 REMOVED_HALVES = {"theirs": REMOVED, "ours": REMOVED}
 """What a shadow holds of a field whose values were removed."""
+MEANWHILE = "What differs is not kept: values of some records were taken back while they were compared."
 BATCH = 500
 
 
@@ -50,13 +51,15 @@ def history(integration: Integration, link_ids: Collection[uuid.UUID], why: str)
 
 def shadows(links: Collection[RecordLink]) -> None:
     """Empty what both sides held when they last agreed: whatever our rows say now is news, also that it is nothing."""
+    for link in links:
+        link.shadow = dict.fromkeys(link.shadow, REMOVED_HALVES)
     for batch in _batches(list(links)):
-        emptied = [{"id": link.pk, "shadow": dict.fromkeys(link.shadow, REMOVED_HALVES)} for link in batch]
-        bulk.update(RecordLink, emptied)
+        bulk.update(RecordLink, [{"id": link.pk, "shadow": link.shadow} for link in batch])
 
 
 def _drift(integration: Integration, links: Collection[str], why: str) -> None:
-    """Reports are few and short, but their lines stand in no table."""
+    """Reports are few and short, but their lines stand in no table. Those that are still made are told first."""
+    DriftReport.objects.filter(integration=integration, finished_at=None).update(error=MEANWHILE)
     for report in DriftReport.objects.filter(integration=integration).exclude(differences=[]).iterator():
         if any(one["link"] in links for one in report.differences):
             removed = {"ours": REMOVED, "theirs": REMOVED, "why": f"Its values were removed. {why}"}

@@ -152,9 +152,12 @@ def _push_page(
 
 def _count_parts(round: Round, kind: str, pairs: Sequence[Row], values: dict[uuid.UUID, rows.Values]) -> None:
     """Note of which rows there are other parts now than when they were last compared. What was told with a note that is
-    told no more is emptied here; what is told openly now is to be emptied once it is not."""
-    fewer, opened = [], []
+    told no more is emptied here, and what was withheld since the sync began; what is told openly now is to be emptied
+    once it is not."""
+    fewer, opened, withheld = [], [], []
     for row_id, link in pairs:
+        if not (link.is_withheld or link._state.adding) and values.get(row_id, {}).get(rows.IS_WITHHELD):
+            withheld.append(link)
         if link.is_withheld and not values.get(row_id, {}).get(rows.IS_WITHHELD, True):
             opened.append(link.pk)
         number = values.get(row_id, {}).get(rows.PARTS, link.parts)
@@ -166,6 +169,7 @@ def _count_parts(round: Round, kind: str, pairs: Sequence[Row], values: dict[uui
         taken_back.without_a_note(round.integration, fewer)
     if opened:
         taken_back.opened(opened)
+    taken_back.withhold(round.integration, withheld)
 
 
 def _links(round: Round, kind: str, row_ids: Sequence[uuid.UUID]) -> list[Row]:

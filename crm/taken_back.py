@@ -63,6 +63,19 @@ def without_a_note(integration: Integration, link_ids: Collection[uuid.UUID]) ->
     erasing.history(integration, link_ids, UNTOLD)
 
 
+def withhold(integration: Integration, links: Collection[RecordLink]) -> None:
+    """Empty what is kept of these, whose rows may not be told openly any more: no write of theirs may be unsure."""
+    if not links:
+        return
+    ids = [link.pk for link in links]
+    with transaction.atomic():
+        erasing.history(integration, ids, WITHHELD)
+        erasing.shadows(links)
+        RecordLink.objects.filter(pk__among=ids).update(is_withheld=True)
+    for link in links:
+        link.is_withheld = True
+
+
 def opened(link_ids: Collection[uuid.UUID]) -> None:
     """What these rows were is told from now on, and is emptied once it may not be any more."""
     RecordLink.objects.filter(pk__among=link_ids).update(is_withheld=False)
@@ -74,11 +87,7 @@ def _withheld(integration: Integration) -> None:
     links = RecordLink.objects.filter(integration=integration, kind__in=["meeting", "email"])
     unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
     found = list(links.filter(Exists(rows), ~Exists(unsure), is_withheld=False))
-    if found:
-        ids = [link.pk for link in found]
-        erasing.history(integration, ids, WITHHELD)
-        erasing.shadows(found)
-        RecordLink.objects.filter(pk__among=ids).update(is_withheld=True)
+    withhold(integration, found)
     links.filter(~Exists(rows), is_withheld=True).update(is_withheld=False)
 
 

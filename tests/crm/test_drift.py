@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from crm import drift, jobs
+from crm import drift, erasing, jobs
 from crm.contract import Link, RecordError, RecordPage, Wanted
 from crm.models import DriftReport, Policy, RecordLink
 from integrations import runs
 from integrations.errors import Temporary, Wait
-from integrations.models import PokedItem, SyncState
+from integrations.models import Integration, PokedItem, SyncState
 from relationships.models import Match, Organization, User
 from tests.crm.out_scene import Out
 from tests.crm.test_sync import run
@@ -186,6 +186,30 @@ def test_a_list_that_takes_its_time_is_not_waited_for(out: Out, monkeypatch: pyt
     report = drift.report(out.integration)
     counts = report.counts["organization"]
     assert (report.error, counts["compared"], counts["theirs"]) == ("", 1, None)
+
+
+def test_what_is_taken_back_while_it_is_compared_is_not_kept(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm, external_id = out.linked_firm("Falcon Pension")
+    settle(out)
+    out.crm.put("Account", external_id, Name="Falcon Fund")
+    compared = drift._compared
+
+    def erased_meanwhile(integration: Integration) -> Any:
+        found = list(compared(integration))
+        erasing.history(integration, [RecordLink.objects.get(external_id=external_id).pk], "A test.")
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(drift, "_compared", erased_meanwhile)
+        made = drift.report(out.integration)
+    made.refresh_from_db()
+    assert "Falcon" not in str([made.differences, made.counts])
+    assert (made.counts["organization"]["different"], made.error, bool(made.finished_at)) == (
+        1,
+        erasing.MEANWHILE,
+        True,
+    )
+    assert "Falcon" in str(drift.report(out.integration).differences)
 
 
 def test_what_stopped_it_is_part_of_the_report(out: Out, monkeypatch: pytest.MonkeyPatch) -> None:

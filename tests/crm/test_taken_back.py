@@ -169,6 +169,21 @@ def test_a_withheld_meeting_gets_no_more_relations(out: Out) -> None:
     assert out.crm.writes[-1].related == ()
 
 
+def test_what_is_withheld_between_the_sweep_and_the_push_keeps_its_taking_back(out: Out) -> None:
+    row, link = told(out)
+    taken_back.sweep(out.integration)
+    Touchpoint.objects.filter(pk=row.pk).update(
+        cancelled_at=timezone.now(), is_withheld=True, updated_at=timezone.now()
+    )
+    out.push()
+    assert SECRET not in kept(link)
+    taken_back.sweep(out.integration)
+    out.push()
+    first, last = out.writes(link=link)
+    assert (first.erased_why, last.erased_at) == (taken_back.WITHHELD, None)
+    assert last.values["Subject"] == "Meeting"
+
+
 def test_a_subject_that_is_private_again_leaves_no_values(out: Out, alice: User) -> None:
     alice.shares_mail_subjects = True
     alice.save()
