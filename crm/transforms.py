@@ -209,9 +209,20 @@ def _number_in(value: Value, options: Options, context: Context) -> Decimal:
 
 
 def _shorten(value: Ours, options: Options, context: Context) -> str:
-    text = str(value).strip()
-    most = _number(options, "length", 1, 100_000, 0) or (context.theirs.max_length if context.theirs else None)
-    return text if most is None or len(text) <= most else text[: most - 1].rstrip() + "…"
+    text, theirs = str(value).strip(), context.theirs
+    most = _number(options, "length", 1, 100_000, 0) or (theirs.max_length if theirs else None)
+    short = _cut(text, most)
+    while theirs and theirs.type == "html" and theirs.max_length and short:
+        # One sign of ours is five of HTML at most.
+        over = len(shapes.as_html(short)) - theirs.max_length
+        if over <= 0:
+            break
+        short = _cut(text, len(short) - max(1, over // 5))
+    return short
+
+
+def _cut(text: str, most: int | None) -> str:
+    return text if most is None or len(text) <= most else text[: max(most - 1, 0)].rstrip() + "…"
 
 
 def _affix(value: Ours, options: Options, context: Context) -> str:

@@ -44,6 +44,9 @@ NEW: dict[FieldType, dict[str, Any]] = {
 RICH = "richtextarea"
 """How describe tells a long text that is shown as HTML from a plain one."""
 
+MOST_DIGITS = 18
+"""Salesforce's numbers have no more."""
+
 ACTIVITIES = {"Task": "Activity", "Event": "Activity"}
 """Custom fields of tasks and events are made on what both are."""
 
@@ -87,7 +90,7 @@ def _field(object: str, one: Mapping[str, Any]) -> Field:
         is_custom=bool(one.get("custom")),
         is_unique=bool(one.get("unique")),
         is_external_key=bool(one.get("externalId")),
-        digits=int(one.get("scale") or 0) if kind == "number" else None,
+        digits=min(max(int(one.get("scale") or 0), 0), MOST_DIGITS) if kind == "number" else None,
         max_length=room if room > 0 and kind in _WITH_LENGTH else None,
         options=tuple(
             Option(str(each["value"]), str(each.get("label") or each["value"]), bool(each.get("active", True)))

@@ -9,7 +9,7 @@ import requests
 from django.test import override_settings
 from simple_salesforce.exceptions import SalesforceGeneralError
 
-from crm import shapes
+from crm import mapping, shapes
 from crm.contract import Field, Related
 from crm.models import RecordLink
 from crm.salesforce import adapter, bulk, calls, writing
@@ -72,6 +72,19 @@ def test_a_page_that_salesforce_forgot_is_asked_for_anew(salesforce: World) -> N
         salesforce.adapter.changes(salesforce.link, salesforce.wanted("person", cursor=cursor))
 
 
+def test_a_lost_note_is_found_behind_the_first_page_of_an_answer(salesforce: World) -> None:
+    firm = salesforce.create("organization", name="LP One")
+    rows = [{"Title": f"Note {number}", "Body": "Of somebody", "ParentId": firm} for number in range(220)]
+    salesforce.desk.create("Note", *rows, silent=True)
+    note = salesforce.change("note", title="A note", text="Its text")
+    lost = replace(note, related=(Related("organization", firm),))
+    made = salesforce.adapter.write(salesforce.link, [lost])[0].external_id
+    salesforce.link.http.headers["Sforce-Query-Options"] = "batchSize=200"
+    salesforce.forget_calls()
+    assert [one.external_id for one in salesforce.adapter.recover(salesforce.link, "Note", [lost])] == [made]
+    assert salesforce.calls() == {"query": 1, "query.more": 1}
+
+
 # --- Salesforce: fields
 
 
@@ -106,7 +119,24 @@ def test_a_score_with_more_digits_than_its_field_is_written_once(transactional_d
         assert (firm.world.held("organization", account)[SCORE], firm.writes()) == (83, before)
 
 
+@pytest.mark.parametrize("text", ["a & b " * 10, "<" * 100, "One line\n" * 10, "&", "x" * 100, ""])
+@pytest.mark.parametrize("most", [1, 4, 40, None])
+def test_a_text_is_shortened_to_what_its_field_holds_of_html(text: str, most: int | None) -> None:
+    row = mapping.Row("match.summary", "Account", "Story__c", transform={"name": "shorten", "options": {}})
+    line = mapping.line(row, {"Account": {"Story__c": Field("Story__c", "Story", "html", max_length=most)}})
+    assert line
+    sent = str(line.outgoing(text, mapping.Context()) or "")
+    assert most is None or len(sent) <= most
+    assert sent.startswith("x") == (text.startswith("x") and most != 1)
+
+
 # --- Salesforce: what is in the way, and what is left
+
+
+@pytest.mark.parametrize("state", ["Aborted", "Failed", "JobComplete"])
+def test_what_a_bulk_job_left_is_tried_again(state: str) -> None:
+    left = bulk._left({"state": state})
+    assert (left.cause, left.is_temporary) == ("busy", True)
 
 
 def test_duplicates_that_nobody_asked_about_are_asked_about_later(salesforce: World) -> None:
@@ -139,6 +169,13 @@ def test_of_two_limits_the_nearer_one_counts(header: str, usage: tuple[int, int]
 
 
 # --- HubSpot
+
+
+def test_a_merged_person_keeps_the_address_that_gave_way(hubspot: World) -> None:
+    winner, loser = (hubspot.create("person", last="Lee", email=f"{name}@lp.example") for name in ("lee", "other"))
+    hubspot.merge("person", winner, loser)
+    record = hubspot.adapter.read(hubspot.link, hubspot.wanted("person", "email"), [loser]).records[0]
+    assert (record.values["email"], record.addresses) == ("lee@lp.example", ("other@lp.example",))
 
 
 @pytest.mark.parametrize("generation", ["2026-09", "v3"])
