@@ -20,7 +20,6 @@ CRM = Service(
         Scope(
             "crm.schemas.companies.write", "Create our properties of companies, if you ask for it", is_required=False
         ),
-        Scope("crm.objects.owners.read", "Know who owns a record, to assign tasks", is_required=False),
     ),
     reads=(
         "Companies and contacts: the properties that your mapping names",
