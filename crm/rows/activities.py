@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from crm.rows.words import IS_WITHHELD, PARTS, Values
+from integrations.calendar.models import CalendarEvent
 from relationships import blocking, privacy
 from relationships.models import Company, Note, Person, Task, Touchpoint
 from relationships.tenancy import current_company_id
@@ -26,26 +27,38 @@ CANCELLED = "Cancelled: "
 
 
 def meetings(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None) -> dict[uuid.UUID, Values]:
-    """Five queries, and one more where the firm keeps somebody out, or one lasts all day."""
+    """Five queries, and one more each where the firm keeps somebody out, one lasts all day, or one is off the pages."""
     rows = list(_touchpoints(row_ids, Touchpoint.Kind.MEETING))
-    zone = _zone() if any(row.all_day_on for row in rows) else UTC
-    said = _descriptions(rows, listed)
+    zone = firm_zone() if any(row.all_day_on for row in rows) else UTC
+    said, off = _descriptions(rows, listed), _called_off(rows)
     notes: dict[uuid.UUID, list[str]] = defaultdict(list)
     marked = Note.objects.filter(touchpoint__among=row_ids, sync_to_crm=True).order_by("created_at", "pk")
     for pk, text in marked.values_list("touchpoint", "text"):
         notes[pk].append(text)
     return {
-        row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]]), zone) | {PARTS: len(notes[row.pk])}
+        row.pk: _meeting(row, "\n\n".join([*said[row.pk], *notes[row.pk]]), zone, row.pk in off)
+        | {PARTS: len(notes[row.pk])}
         for row in rows
     }
 
 
-def _meeting(row: Touchpoint, description: str, zone: tzinfo) -> Values:
+def _called_off(rows: Collection[Touchpoint]) -> set[uuid.UUID]:
+    """Those that will not take place with whom they were told to. Where nobody of them is known here any more, such as
+    a contact who was deleted, the meeting is off our pages alone, and nothing is said of it."""
+    gone = {row.unique_key: row.pk for row in rows if row.cancelled_at and not row.is_withheld}
+    if not gone:
+        return set()
+    standing = CalendarEvent.objects.filter(
+        meeting_key__among=gone, verdict=CalendarEvent.Verdict.UNKNOWN_GUESTS, company_id=current_company_id()
+    )
+    return {*gone.values()} - {gone[key] for key in standing.order_by().values_list("meeting_key", flat=True)}
+
+
+def _meeting(row: Touchpoint, description: str, zone: tzinfo, is_called_off: bool) -> Values:
     title = _title(row)
     starts_at, ends_at = _moment(row, row.occurred_at, zone), _moment(row, row.ended_at or row.occurred_at, zone)
-    is_cancelled = row.cancelled_at is not None and not row.is_withheld
     return {
-        "meeting.title": f"{CANCELLED}{title}" if is_cancelled else title,
+        "meeting.title": f"{CANCELLED}{title}" if is_called_off else title,
         "meeting.starts_at": starts_at,
         "meeting.ends_at": ends_at,
         "meeting.filed_at": starts_at,
@@ -60,15 +73,15 @@ def _moment(row: Touchpoint, at: datetime, zone: tzinfo) -> datetime:
     return at.astimezone(UTC).replace(tzinfo=zone) if row.all_day_on else at
 
 
-def _zone() -> tzinfo:
-    """The firm's."""
+def firm_zone() -> tzinfo:
+    """The firm's time zone. One query."""
     return ZoneInfo(Company.objects.values_list("time_zone", flat=True).get(pk=current_company_id()))
 
 
 def emails(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None = None) -> dict[uuid.UUID, Values]:
     """Four queries, and one more where the firm keeps somebody out, or one is not for every colleague."""
     rows = list(_touchpoints(row_ids, Touchpoint.Kind.EMAIL))
-    zone = _zone() if any(_is_day_only(row) for row in rows) else UTC
+    zone = firm_zone() if any(_is_day_only(row) for row in rows) else UTC
     said = _descriptions(rows, listed)
     return {
         row.pk: {
@@ -92,8 +105,8 @@ def _noon(at: datetime, zone: tzinfo) -> datetime:
 
 
 def tasks(row_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Values]:
-    """One query."""
-    today = timezone.now().date()
+    """Two queries. A task is late once its day is over where the firm is."""
+    today = timezone.localdate(timezone=firm_zone())
     rows = Task.objects.filter(pk__among=row_ids).order_by()
     return {row.pk: _task(row, is_late=bool(row.due_on and row.due_on < today and not row.done_at)) for row in rows}
 

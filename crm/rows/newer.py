@@ -2,15 +2,16 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce, Greatest, TruncDate
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from crm import policy
 from crm.models import Policy, RecordLink
+from crm.rows.activities import firm_zone
 from integrations.models import Integration
 from relationships import blocking
 from relationships.models import Match, Note, Organization, Person, PersonAddress, Task, Touchpoint
@@ -23,7 +24,7 @@ def newer(integration: Integration, kind: str, limit: int) -> list[uuid.UUID]:
     """Rows that changed since they were last compared, are due, or were never sent and may be; the oldest news first.
 
     Never a note nobody marked, or what concerns nobody the CRM knows; of mail that is hidden only what is to be taken
-    back. Three queries at most.
+    back. Three queries at most, of tasks five.
     """
     rules = policy.of(integration)
     if rules.writes == Policy.Writes.NONE:
@@ -37,7 +38,7 @@ def newer(integration: Integration, kind: str, limit: int) -> list[uuid.UUID]:
     )
     rows = _ROWS[kind](integration, rules, firms)
     due = open_links.filter(
-        Q(is_due=True) | Q(looked_at__isnull=True) | Q(looked_at__lt=OuterRef("changed_at")) | _by_time(kind, now)
+        Q(is_due=True) | Q(looked_at__isnull=True) | Q(looked_at__lt=OuterRef("changed_at")) | _by_time(kind)
     )
     rows = rows.filter(Exists(due) | (Q(may_begin=True) & ~Exists(links)))
     return list(rows.order_by("changed_at", "pk").values_list("pk", flat=True)[:limit])
@@ -47,11 +48,11 @@ def _is_listed(rules: Policy) -> bool:
     return rules.writes == Policy.Writes.LISTED
 
 
-def _by_time(kind: str, now: datetime) -> Q:
-    """A task becomes urgent by itself once its day is over: open ones are compared once a day until then."""
+def _by_time(kind: str) -> Q:
+    """A task becomes urgent by itself once its day is over where the firm is: an open one is compared again then."""
     if kind != "task":
         return Q(pk__in=())
-    return Q(looked_at__date__lte=OuterRef("late_on"), looked_at__date__lt=now.date())
+    return Q(LessThanOrEqual(TruncDate("looked_at", tzinfo=firm_zone()), OuterRef("late_on")))
 
 
 def _organizations(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[Any]:
@@ -95,7 +96,7 @@ def _tasks(integration: Integration, rules: Policy, firms: Firms) -> QuerySet[An
     known = Exists(_linked(integration, "person").filter(row_id=OuterRef("person_id")))
     rows = Task.objects.annotate(
         changed_at=F("updated_at"),
-        late_on=Case(When(done_at=None, due_on__lt=timezone.now().date(), then=F("due_on"))),
+        late_on=Case(When(done_at=None, due_on__lt=timezone.localdate(timezone=firm_zone()), then=F("due_on"))),
         may_begin=known | _is_known(integration, OuterRef("touchpoint_id")),
     )
     if firms is None:

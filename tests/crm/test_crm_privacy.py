@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from crm import drift, rows
+from crm import deletes, drift, rows, taken_back
 from crm.mapping import Row
-from crm.models import Policy
-from integrations.calendar import meetings
-from relationships.models import BlockRule, Company, Person, Task, Touchpoint
+from crm.models import Policy, RecordLink
+from integrations.calendar import meetings, rematch
+from integrations.calendar.models import CalendarEvent, EventGuest
+from integrations.models import Integration, SyncState
+from relationships.models import BlockRule, Company, Person, Task, Touchpoint, User
 from tests.crm.out_scene import ROWS, Out, publish
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +124,38 @@ def test_mail_with_whom_a_rule_keeps_out_later_is_taken_back_there(out: Out) -> 
     out.push()
     [task] = out.crm.living("Task")
     assert (task.values["Subject"], task.values["Description"]) == ("Mail", None)
+
+
+def test_a_meeting_of_a_contact_who_was_deleted_here_is_not_said_to_be_cancelled(out: Out, alice: User) -> None:
+    publish(out.integration, TOLD)
+    row = meeting(out, linked(out, "Lena"), title="Falcon", location="Zug", guests=[{"email": "lena@lena.example"}])
+    out.push()
+    grant = Integration.objects.create(company=out.company, user=alice, provider="google", integration_type="calendar")
+    state = SyncState.objects.create(
+        company=out.company, integration=grant, resource_type="calendar", external_id="c", name="Alice's"
+    )
+    event = CalendarEvent.objects.create(
+        company=out.company, state=state, external_id="1", ical_uid="1", verdict="meeting", title="Falcon",
+        starts_at=row.occurred_at, ends_at=row.occurred_at, location="Falcon",
+        meeting_key=row.unique_key,
+    )  # fmt: skip
+    EventGuest.objects.create(
+        company=out.company, event=event, email="lena@lena.example", match_key="lena@lena.example",
+        domain="lena.example",
+    )  # fmt: skip
+    Person.objects.get().delete()
+    rematch.reconsider(out.company.pk, [event.pk])
+    row.refresh_from_db()
+    event.refresh_from_db()
+    assert (event.verdict, row.cancelled_at is None) == ("unknown_guests", False)
+    for _ in range(2):
+        deletes.let_go(out.integration)
+        taken_back.sweep(out.integration)
+        out.push()
+    [record] = out.crm.living("Event")
+    assert (record.values["Subject"], record.values.get("Description")) == ("Falcon", None)
+    event.verdict = "cancelled"
+    event.save()
+    RecordLink.objects.filter(row_id=row.pk).update(is_due=True)
+    out.push()
+    assert record.values["Subject"] == "Cancelled: Falcon", "what the calendar calls off is"

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from crm import rows
@@ -202,6 +203,27 @@ def test_a_task_that_becomes_late_is_news(coming: In, lena: Person) -> None:
     link.looked_at = today
     link.save()
     assert newer(coming, "task") == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "late_from"), [("Pacific/Auckland", datetime(2026, 3, 4, 11, tzinfo=UTC)),
+                            ("America/Los_Angeles", datetime(2026, 3, 5, 8, tzinfo=UTC))],
+)  # fmt: skip
+def test_a_task_is_late_once_its_day_is_over_where_the_firm_is(
+    coming: In, lena: Person, zone: str, late_from: datetime
+) -> None:
+    Company.objects.filter(pk=coming.company.pk).update(time_zone=zone)
+    task = Task.objects.create(company=coming.company, title="Call", person=lena, due_on=date(2026, 3, 4))
+    Task.objects.update(updated_at=late_from - timedelta(days=9))
+    link = linked(coming, "task", task, looked_at=late_from - timedelta(hours=2))
+    hour = timedelta(hours=1)
+    for at, priority, is_news in [(late_from - hour, "normal", False), (late_from + hour, "high", True)]:
+        with time_machine.travel(at, tick=False):
+            assert rows.values("task", [task.pk])[task.pk]["task.priority"] == priority
+            assert newer(coming, "task") == ([task.pk] if is_news else [])
+    RecordLink.objects.filter(pk=link.pk).update(looked_at=late_from + hour)
+    with time_machine.travel(late_from + 2 * hour, tick=False):
+        assert newer(coming, "task") == [], "once"
 
 
 def test_a_company_may_write_nothing_or_some_firms_alone(coming: In, alder: Organization, lena: Person) -> None:
