@@ -14,7 +14,7 @@ from sandbox.providers import find_providers
 from sandbox.snapshot import Snapshot
 from sandbox.world import World
 
-WAKE_SECONDS = 0.05
+WAKE_SECONDS = 1.0
 THREADS = 16
 
 # A half page is sent on purpose; waitress warns of each.
@@ -48,9 +48,11 @@ class Sandbox:
 
     def stop(self) -> None:
         """Close every connection, end every thread, write the state; twice without harm."""
-        if not self.world.stopping.is_set():
-            self._server.trigger.pull_trigger(self.world.stopping.set)  # said by the loop itself, which it wakes
-        self._thread.join()
+        self.world.stopping.set()
+        if self._sockets:  # what is closed leaves them
+            self._server.pull_trigger()
+            self._thread.join()
+            self._close()
         for state in self.world.states.values():
             state.stop()
         if self._snapshot:
@@ -59,6 +61,9 @@ class Sandbox:
     def _serve(self) -> None:
         while not self.world.stopping.is_set():
             wasyncore.loop(timeout=WAKE_SECONDS, use_poll=True, map=self._sockets, count=1)
+
+    def _close(self) -> None:
+        """After the loop has ended: what wakes it is closed too, and its number may be somebody else's then."""
         self._server.task_dispatcher.shutdown()
         for channel in list(self._sockets.values()):
             channel.close()
