@@ -26,15 +26,17 @@ TOKEN_ERRORS: Mapping[str, tuple[type[IntegrationError], str]] = {
     "unknown_error": (Temporary, "Salesforce's token service has trouble of its own."),
 }
 
-OF_LIVING: Mapping[str, tuple[type[IntegrationError], str]] = {
+SAID: Mapping[str, tuple[type[IntegrationError], str]] = {
     "already being processed": (Temporary, "Salesforce is still answering another request for this access."),
     "ip restricted": (
         Permanent,
         "Salesforce lets this user in from other addresses, or at other hours, alone. The consent is still good: ask "
         "the administrator to relax the IP ranges and login hours for the app.",
     ),
+    "inactive organization": TOKEN_ERRORS["inactive_org"],
+    "inactive user": TOKEN_ERRORS["inactive_user"],
 }
-"""By what the description holds: refusals, also called invalid_grant, that end nothing."""
+"""By what the description holds: what is called invalid_grant, too, and ends nothing, or not for the usual reason."""
 
 CONSENT_ERRORS: Mapping[str, Refusal] = {
     "inactive_user": Refusal(
@@ -64,8 +66,8 @@ CONSENT_ERRORS: Mapping[str, Refusal] = {
 
 def token_error(error: str, description: str) -> IntegrationError:
     """What an error of the token service means in our words."""
-    for words, (living, message) in OF_LIVING.items():
+    for words, (meant, message) in SAID.items():
         if words in description.lower():
-            return living(message)
+            return meant(message)
     kind, message = TOKEN_ERRORS.get(error, (Permanent, f"Salesforce refused ({error[:80]}: {description[:200]})."))
     return kind(message)

@@ -214,6 +214,13 @@ def test_what_the_token_service_refuses_is_said_in_our_words(body: dict[str, str
     assert type(caught.value) is error
 
 
+@pytest.mark.parametrize("what", ["organization", "user"])
+def test_a_grant_that_ended_with_its_organization_or_user_says_so(what: str) -> None:
+    with pytest.raises(NeedsReconnect, match=what) as caught:
+        refreshed((400, {"error": "invalid_grant", "error_description": f"inactive {what}"}))
+    assert "revoked" not in str(caught.value)
+
+
 @pytest.mark.parametrize("host", ["evil.example", "login.salesforce.com.evil.example", ""])
 def test_a_stored_host_is_checked_again_before_a_token_goes_there(host: str) -> None:
     with pytest.raises(Permanent):
