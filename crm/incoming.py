@@ -39,10 +39,15 @@ def take(intake: Intake, kind: str, records: Sequence[Record], missing: Collecti
 
 
 def _read_next(page: Page, external_ids: Collection[str]) -> None:
-    """The next sync reads these by their ids: what was merged into one of them may go on to what that became."""
-    if external_ids:
-        crm_object = page.intake.adapter.objects[page.kind]
-        poked_items.add({page.intake.held.state.pk: [f"{crm_object}:{name}" for name in external_ids]})
+    """Have these read by their ids: what was merged into one of them may go on to what that became.
+
+    Each once in a run: merges that lead round in a circle are told for ever.
+    """
+    crm_object = page.intake.adapter.objects[page.kind]
+    names = {f"{crm_object}:{external_id}" for external_id in external_ids} - page.intake.followed
+    if names:
+        page.intake.followed |= names
+        poked_items.add({page.intake.held.state.pk: names})
 
 
 def _book(intake: Intake, kind: str, records: Collection[Record], missing: Collection[str]) -> deletes.Book:

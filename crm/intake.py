@@ -38,7 +38,8 @@ SKIPPED = {
 
 @dataclass
 class Intake:
-    """What pages are taken in with: read once per run. ``linked`` are kinds of which some came to be known in it."""
+    """What pages are taken in with: read once per run. ``linked`` are kinds of which some came to be known in it, and
+    ``followed`` names of records that merges led to."""
 
     held: runs.Held
     integration: Integration
@@ -48,6 +49,7 @@ class Intake:
     policy: Policy
     outsiders: Rules
     linked: set[str] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
 
     def lines(self, kind: str) -> tuple[Line, ...]:
         """What is compared of this kind."""

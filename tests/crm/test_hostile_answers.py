@@ -3,6 +3,7 @@
 import pytest
 
 from crm.contract import Record, Related, Value
+from integrations.models import PokedItem
 from relationships.models import Organization, Person
 from tests.crm.in_scene import In
 
@@ -99,6 +100,7 @@ def test_merges_in_a_circle_come_to_an_end(coming: In) -> None:
     coming.poke("Account", one)
     coming.pull()
     assert Organization.objects.count() == 2
+    assert not PokedItem.objects.exists()
 
 
 def test_a_record_that_is_merged_into_itself(coming: In) -> None:
