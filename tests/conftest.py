@@ -41,9 +41,11 @@ def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """SQLite in a file, as in production: the memory one shares a cache, whose table locks no timeout waits for."""
+    named = connection.settings_dict["TEST"]
     if connection.vendor == "sqlite":
-        name = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
-        connection.settings_dict["TEST"]["NAME"] = name
+        named["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+    else:
+        named["NAME"] = f"test_{connection.settings_dict['NAME']}"
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +67,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock():
         if not is_sqlite:
             execute_outside(f'DROP DATABASE "{name}_pattern" WITH (FORCE)')
+            # Processes that the last test killed may have left children, which end a moment later.
+            connection.close()
+            execute_outside(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         teardown_databases(made, 0)
 
 
