@@ -60,7 +60,7 @@ def rules_for(company_id: uuid.UUID, user_id: uuid.UUID | None) -> Rules:
     )
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def key_of(email: str) -> str:
     """What the address is matched by; an address in no known form is matched as it stands."""
     try:
@@ -69,7 +69,7 @@ def key_of(email: str) -> str:
         return email.lower()
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def domain_of(email: str) -> str:
     """The address's domain, or nothing where it has none."""
     try:
@@ -78,7 +78,7 @@ def domain_of(email: str) -> str:
         return ""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _with_parents(domain: str) -> Sequence[str]:
     return addresses.with_parents(domain) if domain else ()
 

@@ -89,7 +89,7 @@ def domain_of(email: str) -> str:
     return normalize(email).rpartition("@")[2]
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def with_parents(domain: str) -> Sequence[str]:
     """``domain`` and the domains above it down to the one its owner registered, the longest first.
 
@@ -102,7 +102,7 @@ def with_parents(domain: str) -> Sequence[str]:
     return tuple(".".join(labels[start:]) for start in range(len(labels) - registered.count(".")))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def is_free_mail(domain: str) -> bool:
     """Whether anybody can have an address there, so that it says nothing about a firm. What is no domain is not."""
     try:
