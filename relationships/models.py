@@ -320,7 +320,7 @@ class Touchpoint(TenantModel):
 
     ``unique_key`` says which real event it is: iCalUID and original start for a meeting, Message-ID for a mail.
     ``origin`` names the row that caused it, as plain text. A cancelled meeting keeps its row (notes hang on it) and
-    is hidden by ``cancelled_at``.
+    is hidden by ``cancelled_at``, and so is one whose calendar was disconnected with its data: it ``is_orphaned``.
     """
 
     class Kind(models.TextChoices):
@@ -358,6 +358,10 @@ class Touchpoint(TenantModel):
     is_withheld = models.BooleanField(
         default=False,
         help_text="A block rule hides it, or it became private: what was told of it elsewhere is taken back.",
+    )
+    is_orphaned = models.BooleanField(
+        default=False,
+        help_text="What was imported of it was deleted with its calendar. It was not called off; its notes stay.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)

@@ -77,6 +77,7 @@ class Meeting:
             "guests": [dict(guest) for guest in self.guests],
             "cancelled_at": None,
             "is_withheld": False,
+            "is_orphaned": False,
         }
 
 

@@ -45,7 +45,7 @@ def meetings(row_ids: Collection[uuid.UUID], listed: frozenset[uuid.UUID] | None
 def _called_off(rows: Collection[Touchpoint]) -> set[uuid.UUID]:
     """Those that will not take place with whom they were told to. Where nobody of them is known here any more, such as
     a contact who was deleted, the meeting is off our pages alone, and nothing is said of it."""
-    gone = {row.unique_key: row.pk for row in rows if row.cancelled_at and not row.is_withheld}
+    gone = {row.unique_key: row.pk for row in rows if row.cancelled_at and not (row.is_withheld or row.is_orphaned)}
     if not gone:
         return set()
     standing = CalendarEvent.objects.filter(

@@ -34,8 +34,12 @@ def delete_batch(integration: Integration) -> bool:
         batch = dict(events.values_list("pk", "meeting_key")[:DELETE_BATCH])
         CalendarEvent.objects.filter(pk__in=batch).delete()
         keys = set(batch.values())
+        shown = list(
+            Touchpoint.objects.filter(unique_key__in=keys, cancelled_at=None).order_by().values_list("pk", flat=True)
+        )
         meetings.record(integration.company_id, keys, outsiders.rules_for(integration.company_id, None))
         # A colleague's copy that declined, or is kept out, is no reason to keep what only this one told.
         hidden = Touchpoint.objects.filter(unique_key__in=keys, cancelled_at__isnull=False)
         hidden.filter(notes__isnull=True, tasks__isnull=True).delete()
+        hidden.filter(pk__in=shown).update(is_orphaned=True)
     return bool(batch)

@@ -41,6 +41,7 @@ class TouchpointAdmin(TenantAdmin):
         "is_outgoing",
         "is_private",
         "is_withheld",
+        "is_orphaned",
         "origin",
         "created_at",
         "updated_at",

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django_q.models import OrmQ
 
+from crm import rows
 from integrations import jobs, resources
 from integrations.calendar import imported
 from integrations.calendar.models import CalendarEvent
@@ -11,7 +12,7 @@ from integrations.models import Channel, Integration, SyncState
 from integrations.providers import google as google_provider
 from relationships import tenancy
 from relationships.models import Note, Organization, Person, PersonAddress, Touchpoint, User
-from tests.integrations.calendar.scene import ALICE, BOB, LP, RunJobs, at, live, meeting
+from tests.integrations.calendar.scene import ALICE, BOB, LP, RunJobs, at, live, meeting, sync
 from tests.integrations.conftest import GOOGLE_SCOPES, Google, Json, Link, state_of
 
 pytestmark = pytest.mark.django_db
@@ -172,11 +173,41 @@ def test_deleting_takes_ones_own_meetings_and_leaves_notes_and_colleagues_copies
     left = {row.title: row for row in Touchpoint.unscoped.all()}
     assert set(left) == {"Meeting noted", "Meeting shared"}
     assert left["Meeting noted"].cancelled_at is not None
+    assert left["Meeting noted"].is_orphaned, "nobody called it off"
     assert left["Meeting shared"].cancelled_at is None
     assert set(left["Meeting shared"].users.values_list("email", flat=True)) == {BOB}
     note.refresh_from_db()
     assert note.touchpoint_id == left["Meeting noted"].pk
     assert not SyncState.unscoped.filter(integration=integration).exists()
+
+
+def test_a_meeting_that_was_deleted_with_its_calendar_is_called_off_nowhere(
+    google: Google, link: Link, alice: User, as_alice: Client, run_jobs: RunJobs
+) -> None:
+    google.put(ALICE, meeting("held", at(1), ALICE, LP), meeting("off", at(2), ALICE, LP))
+    integration = link(alice)
+    for row in Touchpoint.unscoped.all():
+        Note.unscoped.create(company=alice.company, touchpoint=row, author=alice, text=f"On {row.title}")
+    google.cancel(ALICE, "off")
+    sync(state_of(integration), run_jobs)
+    Integration.unscoped.filter(pk=integration.pk).update(sync_status="revoked")
+    resources.delete_imported(integration.pk)
+
+    held, off = (Touchpoint.unscoped.get(title=title) for title in ("Meeting held", "Meeting off"))
+    assert (held.is_orphaned, off.is_orphaned) == (True, False)
+    shown, gone = (as_alice.get(f"/meetings/{row.pk}/").content.decode() for row in (held, off))
+    assert "On Meeting held" in shown
+    assert "Not in a linked calendar" in shown
+    assert "Cancelled" not in shown
+    assert "cancelled" not in shown
+    assert "Cancelled" in gone
+    with tenancy.within(held.company_id):
+        told = rows.values("meeting", [held.pk, off.pk])
+    assert [told[row.pk]["meeting.title"] for row in (held, off)] == ["Meeting held", "Cancelled: Meeting off"]
+
+    again = link(alice)
+    held.refresh_from_db()
+    assert (again.pk != integration.pk, held.cancelled_at, held.is_orphaned) == (False, None, False)
 
 
 def test_a_member_sees_and_chooses_only_own_calendars(
