@@ -276,14 +276,15 @@ def _difference(one: dict[str, Any]) -> dict[str, Any]:
 
 def _firms(conflicts: Iterable[Conflict]) -> dict[str, str]:
     """The names of the firms that stand in these as values, by their keys as text. One query at most."""
-    values = [value for one in conflicts if one.lpxgp_field == rows.ORGANIZATION for value in (one.ours, one.theirs)]
-    found = Organization.unscoped.in_bulk([value for value in values if value]) if any(values) else {}
+    told = [one for one in conflicts if one.lpxgp_field == rows.ORGANIZATION and one.erased_at is None]
+    values = [value for one in told for value in (one.ours, one.theirs) if value]
+    found = Organization.unscoped.in_bulk(values) if values else {}
     return {str(pk): firm.name for pk, firm in found.items()}
 
 
 def _firm_or_value(conflict: Conflict, value: Any, firms: dict[str, str]) -> Any:
     """A value of a conflict, or the name of the firm that it is."""
-    if conflict.lpxgp_field != rows.ORGANIZATION or not value:
+    if conflict.lpxgp_field != rows.ORGANIZATION or conflict.erased_at or not value:
         return value
     return firms.get(value, "A firm that was deleted here")
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from crm import erasing, taken_back
+from crm import erasing, rows, taken_back
 from crm.models import Conflict, DriftReport, RecordLink, Write
 from relationships.models import Touchpoint
 from tests.crm.out_scene import Out
@@ -65,3 +65,11 @@ def test_no_link_is_found_by_a_subject_that_is_private(removed: RecordLink, as_s
     RecordLink.objects.filter(pk=removed.pk).update(kind="email")
     found = as_staff.get(reverse("admin:crm_recordlink_changelist"), {"q": SECRET})
     assert list(found.context["cl"].result_list) == []
+
+
+def test_a_firm_that_gave_way_is_told_as_removed(removed: RecordLink, as_staff: Client) -> None:
+    Conflict.objects.update(lpxgp_field=rows.ORGANIZATION)
+    page = as_staff.get(reverse("admin:crm_conflict_change", args=[Conflict.objects.get().pk])).content.decode()
+    listed = as_staff.get(reverse("admin:crm_conflict_changelist")).content.decode()
+    assert erasing.REMOVED in page
+    assert f"{erasing.REMOVED} / {erasing.REMOVED}" in listed
