@@ -19,8 +19,25 @@ from relationships.models import (
     PersonAddress,
 )
 
+JUDGED_BY = frozenset({"domain", "email", "kind", "organization", "person", "strength", "user", "value"})
+"""What past meetings and mail are judged by."""
 
-class DomainFormSet(TenantFormSet):
+
+def count_as_new(row: Any, form: Any) -> None:
+    """The past is looked at again for what is new: so is a row that says something else than before."""
+    if not JUDGED_BY.isdisjoint(form.changed_data):
+        row.created_at = timezone.now()
+
+
+class PartFormSet(TenantFormSet):
+    """Addresses or domains below whom they belong to."""
+
+    def save_existing(self, form: Any, obj: Any, commit: bool = True) -> Any:
+        count_as_new(form.instance, form)
+        return super().save_existing(form, obj, commit)  # type: ignore[misc]
+
+
+class DomainFormSet(PartFormSet):
     unique_name = "domain"
 
 
@@ -41,6 +58,7 @@ class PartAdmin(TenantAdmin):
         table.objects.filter(pk__in=ids).update(updated_at=timezone.now())
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        count_as_new(obj, form)
         super().save_model(request, obj, form, change)
         before = form.initial.get(self.whole) if change else None
         self._touch(*{before or obj.serializable_value(self.whole), obj.serializable_value(self.whole)})
@@ -82,7 +100,7 @@ class AddressForm(forms.ModelForm):
         return {*super()._get_validation_exclusions(), "person"}  # type: ignore[misc]
 
 
-class AddressFormSet(TenantFormSet):
+class AddressFormSet(PartFormSet):
     """All addresses of a person; at most one is the primary one."""
 
     unique_name = "match_key"
@@ -161,3 +179,7 @@ class BlockRuleAdmin(TenantAdmin):
     search_fields = ("value", "user__email")
     autocomplete_fields = ("company", "user")
     readonly_fields = ("created_at",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        count_as_new(obj, form)
+        super().save_model(request, obj, form, change)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 import time_machine
 from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations import jobs, sync_states
@@ -138,6 +140,45 @@ def test_a_rule_added_later_keeps_meetings_out_and_forgets_their_content(
     event = events_of(read)["both"]
     assert (event.verdict, event.title) == ("blocked", "")
     assert not Touchpoint.unscoped.exists()
+
+
+def test_a_rule_that_staff_change_counts_as_a_new_one(
+    read: SyncState, acme: Company, look: Look, as_staff: Client
+) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value="max@oak.example", strength="hide")
+    look()
+    assert sorted(meetings_of(read)) == ["Meeting lena"]
+
+    changed = {"kind": "address", "value": LP, "strength": "never", "user": ""}
+    as_staff.post(reverse("admin:relationships_blockrule_change", args=[rule.pk]), changed)
+    look()
+
+    assert meetings_of(read) == {}
+    assert (events_of(read)["lena"].verdict, events_of(read)["lena"].title) == ("blocked", "")
+
+
+@pytest.mark.parametrize("is_below_its_firm", [True, False])
+def test_a_domain_that_staff_change_counts_as_a_new_one(
+    read: SyncState, acme: Company, look: Look, as_staff: Client, is_below_its_firm: bool
+) -> None:
+    oak = Organization.unscoped.create(company=acme, name="Oak")
+    domain = OrganizationDomain.unscoped.create(company=acme, organization=oak, domain="alder.example")
+    look()
+    assert sorted(meetings_of(read)) == ["Meeting both", "Meeting lena"]
+
+    if is_below_its_firm:
+        row = {"domains-0-id": domain.pk, "domains-0-organization": oak.pk, "domains-0-domain": "ir.oak.example"}
+        counts = {"domains-TOTAL_FORMS": 1, "domains-INITIAL_FORMS": 1}
+        body = {"name": "Oak", "kind": "lp", **counts, **row}
+        as_staff.post(reverse("admin:relationships_organization_change", args=[oak.pk]), body)
+    else:
+        body = {"organization": oak.pk, "domain": "ir.oak.example"}
+        as_staff.post(reverse("admin:relationships_organizationdomain_change", args=[domain.pk]), body)
+    look()
+
+    assert sorted(meetings_of(read)) == ["Meeting max"]
 
 
 def test_events_that_were_kept_out_come_back_when_the_rule_goes(
