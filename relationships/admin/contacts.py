@@ -34,7 +34,7 @@ class PartFormSet(TenantFormSet):
 
     def save_existing(self, form: Any, obj: Any, commit: bool = True) -> Any:
         count_as_new(form.instance, form)
-        return super().save_existing(form, obj, commit)  # type: ignore[misc]
+        return super().save_existing(form, obj, commit)
 
 
 class DomainFormSet(PartFormSet):
