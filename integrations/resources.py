@@ -111,7 +111,9 @@ def choose(integration: Integration, state_ids: Collection[uuid.UUID]) -> None:
         added = list(states.filter(pk__in=state_ids, is_chosen=False).values_list("pk", flat=True))
         dropped = list(states.filter(is_chosen=True).exclude(pk__in=state_ids).values_list("pk", flat=True))
         states.filter(pk__in=added).update(is_chosen=True)
-        states.filter(pk__in=dropped).update(is_chosen=False, next_poll_at=None, next_attempt_at=None)
+        # Their holds end too: a sync under way stores nothing more, and plans no next poll.
+        unread = {"next_poll_at": None, "next_attempt_at": None, "held_by": None, "held_until": None}
+        states.filter(pk__in=dropped).update(is_chosen=False, **unread)
         _stop_pushes(dropped)
         sync_states.poke(added, trigger=SyncRun.Trigger.MANUAL)
 

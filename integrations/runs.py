@@ -264,6 +264,7 @@ def _finish(held: Held) -> bool:
         )
         if rows != 1:
             _close(held.run, SyncRun.Outcome.INTERRUPTED, STOPPED)
+            _settle_status(state.integration_id)
             return False
         _close(held.run, SyncRun.Outcome.DONE, "")
         Integration.objects.filter(pk=state.integration_id).update(last_sync=now)
@@ -319,6 +320,7 @@ def _failed(held: Held, error: Exception) -> None:
     with transaction.atomic():
         if _held_rows(held).update(**changes) != 1:
             _close(held.run, SyncRun.Outcome.INTERRUPTED, STOPPED)
+            _settle_status(state.integration_id)
             return
         _close(held.run, SyncRun.Outcome.FAILED, message)
         if gives_up and not isinstance(error, NeedsReconnect):

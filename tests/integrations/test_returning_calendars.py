@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations import jobs, resources, sync_states
+from integrations import jobs, resources, runs, sync_states
 from integrations.calendar.models import CalendarEvent
+from integrations.errors import Permanent
 from integrations.models import Channel, Integration, SyncRun, SyncState
 from relationships import tenancy
 from relationships.models import User
@@ -102,6 +103,27 @@ def test_one_that_was_unticked_before_it_went_stays_unticked(
         jobs.list_resources(str(linked.pk))
         run_jobs()
     assert (team(linked).is_gone, team(linked).is_chosen) == (False, False)
+
+
+@pytest.mark.parametrize("error", [None, Permanent("No.")])
+def test_one_that_was_unticked_while_it_was_read_stays_unticked(
+    linked: Integration, hide: Hide, error: Permanent | None
+) -> None:
+    def work(held: runs.Held) -> None:
+        choose(linked, ALICE)
+        if error:
+            raise error
+
+    sync_states.poke([team(linked).pk])
+    runs.sync(team(linked).pk, work)
+    for is_hidden in (True, False):
+        hide(is_hidden)
+        jobs.list_resources(str(linked.pk))
+
+    assert (team(linked).is_gone, team(linked).is_chosen, team(linked).held_by) == (False, False, None)
+    assert SyncRun.unscoped.filter(state=team(linked)).latest("started_at").outcome == "interrupted"
+    linked.refresh_from_db()
+    assert linked.sync_status == "active"
 
 
 def test_one_that_went_before_its_first_sync_ended_is_read_when_it_is_back(
