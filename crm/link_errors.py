@@ -58,15 +58,16 @@ def columns(link: RecordLink, error: RecordError, now: datetime) -> dict[str, An
 def resync(links: QuerySet[RecordLink]) -> int:
     """Compare and write these again now, whatever kept them back; returns how many they are.
 
-    Those that were paused are written again from now on.
+    Those that were paused are written again from now on. What others wait for, or why they ended, stays.
     """
     now = timezone.now()
     ids = list(links.values_list("pk", flat=True))
     rows = RecordLink.unscoped.filter(pk__among=ids)
     integrations = set(rows.values_list("integration", flat=True))
-    rows.filter(state=RecordLink.State.PAUSED, external_id="").update(state=RecordLink.State.NEW)
-    rows.filter(state=RecordLink.State.PAUSED).update(state=RecordLink.State.LINKED)
-    rows.update(**NONE, reason="", is_due=True, failed_at=now)
+    paused = rows.filter(state=RecordLink.State.PAUSED)
+    paused.filter(external_id="").update(state=RecordLink.State.NEW, reason="")
+    paused.update(state=RecordLink.State.LINKED, reason="")
+    rows.update(**NONE, is_due=True, failed_at=now)
     poke(integrations)
     return len(ids)
 

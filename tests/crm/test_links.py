@@ -2,8 +2,9 @@
 
 import pytest
 
-from crm import twins
+from crm import deletes, link_errors, twins
 from crm.contract import Related
+from crm.intake import DOUBLE, WAITS
 from crm.models import RecordLink, Twin
 from integrations.errors import Unusable
 from relationships.models import BlockRule, Organization, Person, User
@@ -90,6 +91,37 @@ def test_a_record_that_waited_takes_the_place_of_one_that_is_gone(coming: In) ->
     person.refresh_from_db()
     assert (coming.row(second), person.title) == (person, "CIO")
     assert RecordLink.objects.count() == 1
+
+
+def test_what_waits_goes_on_waiting_where_staff_have_it_compared_again(coming: In) -> None:
+    first = coming.crm.create("Contact", LastName="Alder", Email="lena@alder.example")
+    second = coming.crm.create("Contact", LastName="Alder", Email="lena@alder.example")
+    account = coming.crm.create("Account", Name="Alder Pension")
+    max_ = coming.crm.create("Contact", LastName="Max", related=[Related("organization", account)])
+    coming.allow(takes_organizations=False)
+    coming.pull()
+    person = coming.row(first)
+    assert [coming.link_of(name).reason for name in (second, max_)] == [DOUBLE, WAITS]
+    link_errors.resync(RecordLink.objects.all())
+    coming.firm("Alder Pension")
+    coming.crm.delete("Contact", first)
+    coming.crm.put("Contact", second, Title="CIO")
+    coming.crm.put("Account", account, BillingCity="Zug")
+    coming.pull()
+    coming.pull()
+    assert coming.row(second) == person
+    assert coming.row(max_).organization == coming.row(account)
+
+
+def test_who_was_deleted_for_privacy_stays_so_where_staff_have_it_compared_again(coming: In) -> None:
+    lena = coming.crm.create("Contact", LastName="Lena")
+    coming.pull()
+    RecordLink.objects.update(state=RecordLink.State.DELETED, reason=deletes.FORGOTTEN, shadow={})
+    link_errors.resync(RecordLink.objects.all())
+    coming.crm.put("Contact", lena, Title="CIO")
+    coming.pull()
+    link = coming.link_of(lena)
+    assert (link.state, link.shadow) == (RecordLink.State.DELETED, {})
 
 
 def test_an_address_is_taken_from_nobody(coming: In) -> None:
