@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from django.db import Error as DatabaseTrouble
 from structlog.typing import EventDict, Processor
 
 HIDDEN = "[hidden]"
@@ -127,7 +128,7 @@ def describe_exception(logger: object, method: str, event: EventDict) -> EventDi
     error = info if isinstance(info, BaseException) else info[1] if isinstance(info, tuple) else None
     chain: list[str] = []
     while error is not None and len(chain) < 5:
-        message = str(error)
+        message = _message(error)
         kept = (
             message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}… ({len(message)} characters)"
         )
@@ -137,6 +138,13 @@ def describe_exception(logger: object, method: str, event: EventDict) -> EventDi
     if chain:
         event["exception"] = "Caused by ".join(chain)
     return event
+
+
+def _message(error: BaseException) -> str:
+    """What the exception says; of a database's its first line, since PostgreSQL adds the row that it refused."""
+    message = str(error)
+    is_of_database = isinstance(error, DatabaseTrouble) or hasattr(error, "sqlstate")
+    return message.partition("\n")[0] if is_of_database else message
 
 
 def redactor(mask_key: str) -> Processor:

@@ -5,9 +5,11 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 import structlog
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -150,6 +152,22 @@ def test_an_exception_keeps_its_frames_and_cause_but_not_a_body(lines: Lines) ->
     assert "Caused by requests.exceptions.HTTPError: 500" in line["exception"]
     assert "in fetch" in line["exception"]
     assert line["exception"].count("the body of a mail") < 20
+
+
+def test_a_database_error_keeps_no_row(lines: Lines) -> None:
+    said = (
+        'new row violates check constraint "ended"\nDETAIL:  Failing row contains (7, Canary acquisition, 2026-01-01).'
+    )
+    try:
+        try:
+            raise psycopg.errors.CheckViolation(said)
+        except psycopg.Error as error:
+            raise IntegrityError(said) from error
+    except IntegrityError:
+        structlog.get_logger("lpxgp.test").exception("gave up")
+    (line,) = lines()
+    assert line["exception"].count('new row violates constraint "ended"') == 2
+    assert not has_canary(line)
 
 
 def test_a_line_break_in_a_value_makes_no_second_line(lines: Lines) -> None:
