@@ -166,7 +166,7 @@ def test_a_database_error_keeps_no_row(lines: Lines) -> None:
     except IntegrityError:
         structlog.get_logger("lpxgp.test").exception("gave up")
     (line,) = lines()
-    assert line["exception"].count('new row violates constraint "ended"') == 2
+    assert line["exception"].count('new row violates check constraint "ended"') == 2
     assert not has_canary(line)
 
 
