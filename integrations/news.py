@@ -14,6 +14,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from integrations import outsiders
+from integrations.models import SyncState
 from relationships import addresses
 from relationships.models import BlockRule, OrganizationDomain, Person, PersonAddress
 from relationships.tenancy import TenantModel
@@ -32,17 +33,21 @@ NEWS: Mapping[type[TenantModel], str] = {
 
 @dataclass
 class Look:
-    """A look under way: what came ``since``, and the kinds of rows of which some went."""
+    """A look under way: what came ``since``, and the kinds of rows of which some went.
+
+    ``is_early``: a sync is under way, which may still store what follows from block rules that went.
+    """
 
     row: Any
     since: datetime
     gone: frozenset[type[TenantModel]]
+    is_early: bool
     began_at: datetime
     counted: dict[str, int]
 
     def keep_open(self, model: type[TenantModel]) -> None:
-        """What went of this kind could not be followed now: the next look shall see it too."""
-        self.counted[model.__name__] = self.row.rows.get(model.__name__, 0)
+        """What went of this kind could not be followed now: the next look shall see it too, as one that is missing."""
+        self.counted[model.__name__] += 1
 
     def close(self) -> None:
         """Everything that was new has been followed."""
@@ -65,13 +70,15 @@ def companies(looks: type[TenantModel]) -> list[uuid.UUID]:
     return sorted(found)
 
 
-def look(looks: type[TenantModel], company_id: uuid.UUID) -> Look:
-    """Begin a look at the current company's news."""
+def look(looks: type[TenantModel], company_id: uuid.UUID, resource_type: str) -> Look:
+    """Begin a look at the current company's news, for what is read of this type."""
     # Two looks may begin at once.
     row, _ = looks.objects.get_or_create(company_id=company_id, defaults={"looked_at": datetime.fromtimestamp(0, UTC)})
     began_at, counted = timezone.now(), {model.__name__: model.objects.count() for model in NEWS}
     gone = frozenset(model for model, column in NEWS.items() if _is_less(model, column, row, counted))
-    return Look(row, row.looked_at - OVERLAP, gone, began_at, counted)
+    under_way = SyncState.objects.filter(resource_type=resource_type, held_until__gt=began_at)
+    is_early = BlockRule in gone and under_way.exists()
+    return Look(row, row.looked_at - OVERLAP, gone, is_early, began_at, counted)
 
 
 def _is_less(model: type[TenantModel], column: str, row: Any, counted: Mapping[str, int]) -> bool:

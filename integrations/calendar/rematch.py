@@ -27,14 +27,14 @@ def companies_with_news() -> list[uuid.UUID]:
 def rematch(company_id: uuid.UUID) -> int:
     """Judge the events again that the news of this company concern; returns how many changed their verdict."""
     with tenancy.within(company_id):
-        look = news.look(ContactsLook, company_id)
+        look = news.look(ContactsLook, company_id, "calendar")
         concerned = _all_events() if look.gone else _concerned(look.since)
         changed = 0
         for start in range(0, len(concerned), BATCH):
             if start:
                 bulk.give_way()
             changed += reconsider(company_id, concerned[start : start + BATCH])
-        if BlockRule in look.gone and not _read_blocked_again():
+        if BlockRule in look.gone and (look.is_early or not _read_blocked_again()):
             look.keep_open(BlockRule)  # a sync is at it: once more, later
         look.close()
         return changed

@@ -50,7 +50,7 @@ def rematch(company_id: uuid.UUID) -> int:
     Returns how many messages changed their verdict.
     """
     with tenancy.within(company_id):
-        look = news.look(MailLook, company_id)
+        look = news.look(MailLook, company_id, MAILBOX)
         concerned = _all() if look.gone else _concerned(look.since)
         changed = 0
         for start in range(0, len(concerned), BATCH):
@@ -59,7 +59,9 @@ def rematch(company_id: uuid.UUID) -> int:
             changed += reconsider(company_id, concerned[start : start + BATCH])
         _review(company_id, concerned)
         _look_back(look.since)
-        if BlockRule in look.gone:
+        if look.is_early:
+            look.keep_open(BlockRule)  # once more, when it is over
+        elif BlockRule in look.gone:
             _look_for_the_unblocked()
         look.close()
         return changed

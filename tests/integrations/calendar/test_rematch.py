@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from integrations import jobs, sync_states
 from integrations.calendar import rematch
-from integrations.calendar.models import ContactsLook
+from integrations.calendar.models import CalendarEvent, ContactsLook
 from integrations.models import SyncRun, SyncState
+from relationships import blocking, tenancy
 from relationships.models import (
     BlockRule,
     Company,
@@ -242,6 +243,41 @@ def test_a_removed_rule_waits_for_a_sync_that_is_under_way(read: SyncState, acme
     look()
 
     assert {row.verdict for row in events_of(read).values()} == {"unknown_guests", "no_guests"}
+    assert rematch.companies_with_news() == []
+
+
+def test_a_changed_rule_waits_for_a_sync_that_is_under_way(read: SyncState, acme: Company, look: Look) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+    with tenancy.within(acme.pk):
+        blocking.keep_out("address", LP, "never", user=None)
+        look()
+        SyncState.objects.filter(pk=read.pk).update(held_until=at(3), held_by=acme.pk)
+        blocking.keep_out("address", LP, "hide", user=None)
+        look()
+
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=None, held_by=None)
+    look()
+
+    assert (events_of(read)["lena"].verdict, events_of(read)["lena"].title) == ("hidden", "Meeting lena")
+
+
+def test_what_a_sync_stores_by_a_rule_that_went_meanwhile_is_judged_again(
+    read: SyncState, acme: Company, look: Look
+) -> None:
+    person = Person.unscoped.create(company=acme, display_name="Lena")
+    PersonAddress.build(person, LP).save()
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP, strength="hide")
+    look()
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=at(3), held_by=acme.pk)
+    rule.delete()
+    look()
+
+    CalendarEvent.unscoped.filter(state=read, external_id="lena").update(verdict="hidden")
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=None, held_by=None)
+    look()
+
+    assert events_of(read)["lena"].verdict == "meeting"
     assert rematch.companies_with_news() == []
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db.models import Q
+from django.utils import timezone
 
 from integrations import jobs
 from integrations.email import rematch
@@ -236,6 +237,26 @@ def test_hide_keeps_it_without_a_touchpoint(
     run(state)
     assert visible() == {"Subject known", "Subject later"}
     assert not Touchpoint.objects.filter(is_withheld=True).exists()
+
+
+def test_what_a_sync_stores_by_a_rule_that_went_meanwhile_is_judged_again(
+    state: SyncState, alice: User, noon: time_machine.Traveller
+) -> None:
+    noon.shift(timedelta(minutes=10))
+    rule = BlockRule.objects.create(company=alice.company, kind="address", value=LP, strength="hide")
+    jobs.rematch()
+    assert visible() == set()
+    noon.shift(timedelta(minutes=10))
+    SyncState.objects.filter(pk=state.pk).update(held_until=timezone.now() + timedelta(minutes=1), held_by=alice.pk)
+    rule.delete()
+    jobs.rematch()
+
+    EmailMessage.objects.filter(external_id="known").update(verdict="hidden")
+    SyncState.objects.filter(pk=state.pk).update(held_until=None, held_by=None)
+    jobs.rematch()
+
+    assert EmailMessage.objects.get(external_id="known").verdict == "exchange"
+    assert rematch.companies_with_news() == []
 
 
 def test_a_users_own_rule_leaves_a_colleagues_copy_alone(
