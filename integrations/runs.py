@@ -291,11 +291,12 @@ def _interrupt(held: Held, why: str = "", until: datetime | None = None) -> None
 
     What made the state due still does.
     """
-    # A run that only waits went well so far.
-    waits = {"next_attempt_at": until, "failures": 0, "last_error": ""} if until else {}
+    # A run that used up its time, or waits, went well so far.
+    changes: dict[str, Any] = {"held_by": None, "held_until": None, "failures": 0, "last_error": ""}
+    changes |= {"next_attempt_at": until} if until else {}
     with transaction.atomic():
         _close(held.run, SyncRun.Outcome.INTERRUPTED, why)
-        _held_rows(held).update(held_by=None, held_until=None, **waits)
+        _held_rows(held).update(**changes)
         sync_states.queue([held.state.pk])
 
 

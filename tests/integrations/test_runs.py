@@ -131,6 +131,17 @@ def test_a_poke_while_a_run_fails_is_not_given_up_with_it(state: SyncState) -> N
     assert sync_states.queue_due() == 1
 
 
+def test_a_slice_that_went_well_ends_a_row_of_failures(state: SyncState) -> None:
+    run(state, raising(Temporary("No answer.")))
+    assert (state.failures, state.last_error) == (1, "No answer.")
+    SyncState.unscoped.filter(pk=state.pk).update(next_attempt_at=timezone.now())
+
+    run(state, raising(runs.OutOfTime()))
+
+    assert (state.failures, state.last_error, state.is_dirty, state.held_by) == (0, "", True, None)
+    assert state.queued_at is not None
+
+
 def test_temporary_errors_back_off_are_given_up_and_tried_again_at_the_poll(state: SyncState) -> None:
     error = Temporary("Google has trouble of its own (HTTP 503).")
     moment, waits = timezone.now(), []
