@@ -18,6 +18,10 @@ class Temporary(IntegrationError):
         self.retry_after = retry_after
 
 
+class TimedOut(Temporary):
+    """The provider was reached and did not answer in time: a smaller question may be answered."""
+
+
 class Moved(Temporary):
     """The provider answers that what is asked for has another address, where nobody is followed."""
 

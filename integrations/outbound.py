@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from integrations import public_addresses
 from integrations.contract import Reach
-from integrations.errors import Moved, Permanent, Temporary
+from integrations.errors import Moved, Permanent, Temporary, TimedOut
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -70,6 +70,8 @@ class ProviderTransport(HTTPAdapter):
         try:
             response = send(routed, stream=True, timeout=limits, verify=verify, cert=cert, proxies=proxies)
             response._content = _whole_body(response, host, deadline)
+        except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
+            raise TimedOut(f"{host} did not answer in time.") from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise Temporary(f"{host} did not answer in time.") from error
         except public_addresses.NotPublic as error:

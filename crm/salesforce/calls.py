@@ -26,6 +26,7 @@ from integrations.errors import (
     Permanent,
     RateLimited,
     Temporary,
+    TimedOut,
     TokenRefused,
     Unreadable,
 )
@@ -45,14 +46,31 @@ SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 DAILY_WAIT, LOCK_WAIT = 3600.0, 5.0
 """Seconds until there may be calls again of the day's, and until a row may be free again."""
 
-LOCKED = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "TXN_SECURITY_METERING_ERROR"}
+LOCKED = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "TXN_SECURITY_METERING_ERROR"}
 FORGOTTEN = "INVALID_QUERY_LOCATOR"
 """Salesforce forgets where a query's answer goes on once others are asked."""
+TOO_LARGE = (
+    "Salesforce refuses to look through so many activities for the linked user: an administrator gives that user the "
+    "permission “View All Data”."
+)
 MOVED = "The Salesforce organization has another address now."
 
 
 class NotThere(Permanent):
     """Salesforce has nothing at this address (404). One record or job, never the whole org."""
+
+
+class TooSlow(Temporary):
+    """A query took Salesforce too long. One for fewer records may not."""
+
+
+class TooLarge(MissingScope):
+    """Salesforce refuses a query of activities by a user who does not see all data, as it looks at too many. One for
+    fewer may be answered."""
+
+
+GIVEN_UP = (TooSlow, TooLarge, TimedOut)
+"""What a query for fewer records is the remedy of. Salesforce takes two minutes to give up, and we wait for less."""
 
 
 class Rejected(Permanent):
@@ -186,6 +204,10 @@ def meant(error: SalesforceError) -> IntegrationError:
         return Temporary("Salesforce forgot where the answer to a query goes on.")
     if "REQUEST_LIMIT_EXCEEDED" in codes:
         return _limited(words)
+    if "QUERY_TIMEOUT" in codes:
+        return TooSlow("A query takes this Salesforce organization too long.", LOCK_WAIT)
+    if "OPERATION_TOO_LARGE" in codes:
+        return TooLarge(f"{TOO_LARGE} It says: {words}.")
     if codes & LOCKED or status >= 500 or status in {408, 429}:
         return Temporary("Salesforce is busy, or has trouble of its own.", LOCK_WAIT)
     if "API_DISABLED_FOR_ORG" in codes or "API_CURRENTLY_DISABLED" in codes:

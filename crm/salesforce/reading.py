@@ -21,7 +21,7 @@ from simple_salesforce.format import format_soql
 
 from crm.contract import Link, ReadBatch, Record, RecordPage, UnreadableRecord, Wanted
 from crm.salesforce import calls, records
-from integrations.errors import CursorExpired, Temporary, Wait
+from integrations.errors import CursorExpired, IntegrationError, Temporary, Wait
 
 log = structlog.get_logger()
 
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 PAGE, LONG = 2000, {"Note": 500}
 """Records in one page, and in one of those whose texts are so long that 2,000 of them would not fit one answer."""
+
+SMALLEST, NARROWEST = 20, 300
+"""Records in a page, and seconds of changes, below which a query that takes too long is not made smaller."""
 
 BULK_FROM = 10_000
 """From so many records on the first load is a bulk job, which costs a few calls."""
@@ -85,7 +88,10 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
     """A page of what changed or was deleted since the cursor, in order of stamp and id."""
     cursor = Cursor.parse(wanted.cursor)
     at = json.loads(wanted.page) if wanted.page else {"since": cursor.since.isoformat(), "id": ""}
-    response = _asked(link, wanted, _since(at, _size(wanted)), "queryAll/")
+    try:
+        response = _asked(link, wanted, _since(at, _size(wanted)), "queryAll/")
+    except calls.GIVEN_UP as error:
+        return RecordPage((), next_page=json.dumps(_narrower(at, error)))
     now = records.moment(at["now"]) if "now" in at else calls.clock(response)
     if now - cursor.since > DELETIONS_KEPT:
         raise CursorExpired("Nothing was read for more than 15 days, and Salesforce forgets deletions after that.")
@@ -94,12 +100,31 @@ def changes(link: Link, wanted: Wanted) -> RecordPage:
         return RecordPage(
             (), next_page=json.dumps({"since": start.isoformat(), "id": "", "now": now.isoformat(), "wide": 1})
         )
-    found, unreadable, last = _page(link, wanted, response)
+    found, unreadable, last = _page(link, wanted, response, _size(wanted))
     if last:
-        place = {"since": last["SystemModstamp"], "id": last["Id"], "now": now.isoformat()}
-        return RecordPage(found, unreadable, next_page=json.dumps(place | ({"wide": 1} if "wide" in at else {})))
+        place = {**at, "since": last["SystemModstamp"], "id": last["Id"], "now": now.isoformat()}
+        return RecordPage(found, unreadable, next_page=json.dumps(place))
+    if (end := _end(at)) and end <= now:
+        place = {**at, "since": end.isoformat(), "id": "", "now": now.isoformat(), "seconds": at["seconds"] * 2}
+        return RecordPage(found, unreadable, next_page=json.dumps(place))
     ended = Cursor(max(cursor.since, now - OVERLAP), now if "wide" in at else cursor.wide)
     return RecordPage(found, unreadable, next_cursor=str(ended))
+
+
+def _narrower(at: Mapping[str, Any], error: IntegrationError) -> dict[str, Any]:
+    """The same place of changes, for a quarter of the time that was asked about. Raises the error where that is little
+    already."""
+    since = records.moment(at["since"])
+    seconds = at.get("seconds") or int((timezone.now() - since).total_seconds())
+    if seconds <= NARROWEST:
+        raise error
+    return {**at, "seconds": max(seconds // 4, NARROWEST)}
+
+
+def _end(at: Mapping[str, Any]) -> datetime | None:
+    """Up to when changes are asked for, in whole seconds as queries are; None for all of them."""
+    since = records.moment(at["since"]).replace(microsecond=0)
+    return since + timedelta(seconds=at["seconds"]) if "seconds" in at else None
 
 
 def read(link: Link, wanted: Wanted, external_ids: Collection[str]) -> ReadBatch:
@@ -125,12 +150,21 @@ def _every(link: Link, where: str, select: str) -> list[Any]:
 
 def _begun(link: Link, wanted: Wanted) -> dict[str, Any]:
     """How the first load goes on: by a bulk job where there is much and nobody waits. It remembers when it began."""
-    response = calls.raw(link, "query/", params={"q": f"SELECT COUNT() FROM {calls.checked(wanted.object)}"})  # noqa: S608
+    try:
+        response = _asked_all(link, wanted, "COUNT()")
+        count = int(calls.content(response).get("totalSize") or 0)
+    except calls.GIVEN_UP:
+        response, count = _asked_all(link, wanted, "Id", " LIMIT 1"), BULK_FROM
     began = {"now": calls.clock(response).isoformat()}
-    if wanted.is_prompt or int(calls.content(response).get("totalSize") or 0) < BULK_FROM:
+    if wanted.is_prompt or count < BULK_FROM:
         return {**began, "id": ""}
     job = _visible(link, wanted, lambda select: _ordered(link, select))
     return {**began, "job": job, "locator": ""}
+
+
+def _asked_all(link: Link, wanted: Wanted, what: str, limit: str = "") -> requests.Response:
+    query = f"SELECT {what} FROM {calls.checked(wanted.object)}{limit}"  # noqa: S608
+    return calls.raw(link, "query/", params={"q": query})
 
 
 def _ordered(link: Link, query: str) -> str:
@@ -140,20 +174,28 @@ def _ordered(link: Link, query: str) -> str:
 
 def _page_by_id(link: Link, wanted: Wanted, at: Mapping[str, Any]) -> RecordPage:
     after = format_soql(" WHERE Id > {}", at["id"]) if at["id"] else ""
-    found, unreadable, last = _page(link, wanted, _asked(link, wanted, f"{after} ORDER BY Id LIMIT {_size(wanted)}"))
+    size = at.get("size") or _size(wanted)
+    try:
+        response = _asked(link, wanted, f"{after} ORDER BY Id LIMIT {size}")
+    except calls.GIVEN_UP:
+        if size <= SMALLEST:
+            raise
+        return RecordPage((), next_page=json.dumps({**at, "size": max(size // 4, SMALLEST)}))
+    found, unreadable, last = _page(link, wanted, response, size)
     if last:
-        return RecordPage(found, unreadable, next_page=json.dumps({**at, "id": last["Id"]}))
+        larger = {"size": min(size * 2, _size(wanted))} if "size" in at else {}
+        return RecordPage(found, unreadable, next_page=json.dumps({**at, "id": last["Id"], **larger}))
     return RecordPage(found, unreadable, next_cursor=_from(at))
 
 
 def _page(
-    link: Link, wanted: Wanted, response: requests.Response
+    link: Link, wanted: Wanted, response: requests.Response, size: int
 ) -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...], Mapping[str, Any] | None]:
     """A page's records, and its last one where others follow. Of wide records Salesforce sends fewer than asked."""
     body = calls.content(response)
     bodies = calls.rows(body)
     found, unreadable = _split(link, wanted, bodies)
-    goes_on = bodies and (len(bodies) >= _size(wanted) or not body.get("done", True))
+    goes_on = bodies and (len(bodies) >= size or not body.get("done", True))
     return found, unreadable, bodies[-1] if goes_on else None
 
 
@@ -234,6 +276,8 @@ def _since(at: Mapping[str, Any], size: int) -> str:
     condition = format_soql("SystemModstamp >= {}", since)
     if at["id"]:
         condition += format_soql(" AND (SystemModstamp > {} OR Id > {})", since, at["id"])
+    if end := _end(at):
+        condition += format_soql(" AND SystemModstamp < {}", end)
     return f" WHERE {condition} ORDER BY SystemModstamp, Id LIMIT {size}"
 
 

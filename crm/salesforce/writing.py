@@ -55,6 +55,7 @@ CAUSES = {
     "UNABLE_TO_LOCK_ROW": "busy",
     "SERVER_UNAVAILABLE": "busy",
     "QUERY_TIMEOUT": "busy",
+    "OPERATION_TOO_LARGE": "no_permission",
     "REQUEST_LIMIT_EXCEEDED": "limit",
     "ALL_OR_NONE_OPERATION_ROLLED_BACK": "busy",
 }
@@ -87,6 +88,8 @@ def recover(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written
     """
     try:
         found = _keyed(link, object, changes) if object in KEY_FIELDS else _marked(link, object, changes)
+    except calls.TooLarge as error:
+        raise Temporary(str(error)) from error
     except (calls.Rejected, MissingScope):
         return ()
     wanted = {change.key for change in changes}

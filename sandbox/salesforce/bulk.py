@@ -107,7 +107,7 @@ def create_query(ask: Ask) -> Response:
     operation, text = str(given.get("operation")), str(given.get("query"))
     if operation not in {"query", "queryAll"}:
         raise ApiError("INVALIDJOB", f"InvalidJob : Invalid operation: {operation}")
-    found = queries.run(ask.org, ask.user_id, text, is_all=operation == "queryAll")
+    found = queries.run(ask.org, ask.user_id, text, is_all=operation == "queryAll", is_unhurried=True)
     if not found.paths or Parser(text).query().offset:
         raise ApiError("API_ERROR", "Invalid query for bulk: COUNT and OFFSET are not supported")
     job = ask.salesforce.jobs.add(

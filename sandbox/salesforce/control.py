@@ -68,6 +68,15 @@ def set_limits(world: World, request: Request) -> Any:
     return {"max": org.limits.most, "used": org.limits.used, "concurrent": org.limits.long_calls}
 
 
+def set_queries(world: World, request: Request) -> Any:
+    """{"org", "scanned", "at_once"?}: a query that has to look at more rows than that takes too long, or is refused as
+    too large at once. Without ``scanned`` none is."""
+    org, body = org_of(world, request)
+    org.limits.scanned = None if body.get("scanned") is None else int(body["scanned"])
+    org.limits.is_refused_at_once = bool(body.get("at_once"))
+    return {"scanned": org.limits.scanned, "at_once": org.limits.is_refused_at_once}
+
+
 def lock_rows(world: World, request: Request) -> Any:
     """{"org", "times", "ids"?}: so many writes to these records, or to any, fail with UNABLE_TO_LOCK_ROW."""
     org, body = org_of(world, request)
@@ -267,6 +276,7 @@ CONTROLS: dict[str, Control] = {
     "POST orgs": add_org,
     "GET orgs": list_orgs,
     "POST limits": set_limits,
+    "POST queries": set_queries,
     "POST lock_rows": lock_rows,
     "POST access": set_access,
     "POST expire_access_tokens": expire_access_tokens,

@@ -20,12 +20,18 @@ ACTIVITIES = ("Task", "Event")
 
 @dataclass
 class Limits:
-    """Calls a day; ``since`` is when the day began. ``long_calls`` more calls are refused as too many at once."""
+    """Calls a day; ``since`` is when the day began. ``long_calls`` more calls are refused as too many at once.
+
+    ``scanned`` is how many rows a query may have to look at, None for any number. Beyond it takes too long, or is
+    refused at once where ``is_refused_at_once``.
+    """
 
     most: int = 15_000
     used: int = 0
     since: int = 0
     long_calls: int = 0
+    scanned: int | None = None
+    is_refused_at_once: bool = False
 
     @property
     def usage(self) -> str:

@@ -68,8 +68,10 @@ class Cursors:
         self._open.clear()
 
 
-def run(org: Org, user_id: str, text: str, *, is_all: bool, is_tooling: bool = False) -> Found:
-    """Ask a query. ``is_all`` sees deleted and merged records too."""
+def run(
+    org: Org, user_id: str, text: str, *, is_all: bool, is_tooling: bool = False, is_unhurried: bool = False
+) -> Found:
+    """Ask a query. ``is_all`` sees deleted and merged records too, ``is_unhurried`` may look at any number."""
     query = Parser(text).query()
     table = org.table(query.name)
     if table is None or table.kind.is_tooling != is_tooling or org.access.is_object_hidden(user_id, table.kind.name):
@@ -78,7 +80,7 @@ def run(org: Org, user_id: str, text: str, *, is_all: bool, is_tooling: bool = F
     if name == LINK:
         check_link(query)
     paths = [(path, view.path(name, path, where(query, place))) for path, place in query.select]
-    numbers = chosen(view, table, query, is_all=is_all or query.is_all_rows)
+    numbers = chosen(view, table, query, is_all=is_all or query.is_all_rows, is_unhurried=is_unhurried)
     if query.offset > MOST_SKIPPED:
         raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
     numbers = numbers[query.offset :] if query.limit is None else numbers[query.offset : query.offset + query.limit]
@@ -109,7 +111,7 @@ def check_link(query: Query) -> None:
         raise malformed(LINK_RULE)
 
 
-def chosen(view: View, table: Table, query: Query, *, is_all: bool) -> list[int]:
+def chosen(view: View, table: Table, query: Query, *, is_all: bool, is_unhurried: bool = False) -> list[int]:
     """The numbers of all records that a query is about, in its order; LIMIT and OFFSET come after."""
     needed = conditions.conjuncts(query.where)
     is_right = conditions.question(view, table.kind.name, query.where)
@@ -126,6 +128,8 @@ def chosen(view: View, table: Table, query: Query, *, is_all: bool) -> list[int]
             is_falling = is_falling and not binned
         if is_falling:
             candidates, is_sorted = candidates[::-1], True
+        if not is_unhurried:
+            check_size(view.org, query, order, len(candidates))
         if is_settled(query, needed):
             return candidates if is_sorted or not order else in_order(view, table, candidates, order)
     enough = query.offset + query.limit if query.limit is not None and (is_sorted or not order) else None
@@ -136,6 +140,17 @@ def chosen(view: View, table: Table, query: Query, *, is_all: bool) -> list[int]
             if enough is not None and len(numbers) >= enough:
                 break
     return numbers if is_sorted or not order else in_order(view, table, numbers, order)
+
+
+def check_size(org: Org, query: Query, order: list[tuple[Path, bool, bool]], count: int) -> None:
+    """Not more rows than a query may look at. In order of id, or in none, it looks at as many as it shows."""
+    is_walked = [path.field.name for path, _, _ in order] in ([], ["Id"])
+    looked_at = min(count, query.limit) if is_walked and query.limit is not None else count
+    if org.limits.scanned is None or looked_at <= org.limits.scanned:
+        return
+    if org.limits.is_refused_at_once:
+        raise ApiError("OPERATION_TOO_LARGE", "exceeded 100000 distinct who/what's")
+    raise ApiError("QUERY_TIMEOUT", "Your query request was running for too long.")
 
 
 def rows(table: Table, numbers: list[int]) -> Iterator[tuple[int, Row]]:
