@@ -183,7 +183,7 @@ def _belong(page: Page, item: Compared, ours: rows.Values) -> None:
         _join_firm(page, item, [pk for kind, pk in found if kind == "organization"], ours, is_waiting)
     else:
         item.changes[rows.PEOPLE] = page.people_of(found)
-    if link.reason in {"", WAITS}:
+    if link.reason == WAITS or (is_waiting and link.state != RecordLink.State.PAUSED):
         link.reason = WAITS if is_waiting else ""
 
 

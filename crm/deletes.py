@@ -150,8 +150,10 @@ def _merge(book: Book, kind: str, loser: str, winner: str, now: datetime) -> Non
 def _settle(book: Book, link: RecordLink, winner: str) -> None:
     link.external_id, link.external_stamp, link.is_due = winner, None, True
     if link.state in {RecordLink.State.DELETED, RecordLink.State.IGNORED} and link.row_id:
-        link.state, link.deleted_at = RecordLink.State.LINKED, None
-    link.reason = "Its record was merged in the CRM." if link.state == RecordLink.State.LINKED else link.reason
+        link.state, link.deleted_at, link.reason = RecordLink.State.LINKED, None, ""
+    if link.state == RecordLink.State.LINKED:
+        # One that waits for its firm still does.
+        link.reason = link.reason or "Its record was merged in the CRM."
     book.links[winner] = link
     book.touch(link)
 

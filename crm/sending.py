@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from crm import conflicts, connection, ledger, link_errors, loop_guard, outgoing, rows
 from crm.contract import Change, CrmAdapter, Link, Record, RecordError, Wanted, Written
+from crm.intake import WAITS
 from crm.ledger import Noted
 from crm.mapping import Context, Line, Mapping
 from crm.models import Conflict, FieldMapping, RecordLink
@@ -354,7 +355,8 @@ def _columns(answer: Answer, adopted: str, now: datetime) -> dict[str, Any]:
     }
     if not (error or item.flaw or item.is_creation or link.error_cause or item.new_related):
         return kept
-    kept |= {"external_id": link.external_id or written.external_id, "state": RecordLink.State.LINKED, "reason": ""}
+    reason = WAITS if link.reason == WAITS else ""
+    kept |= {"external_id": link.external_id or written.external_id, "state": RecordLink.State.LINKED, "reason": reason}
     if item.is_creation:
         kept["created_at"] = now
     if not error:

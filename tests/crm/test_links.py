@@ -1,6 +1,7 @@
 """Which of our rows a record is, and what happens where that is not clear."""
 
 import pytest
+from django.utils import timezone
 
 from crm import deletes, link_errors, twins
 from crm.contract import Related
@@ -167,6 +168,46 @@ def test_a_person_joins_the_firm_though_it_comes_later(coming: In) -> None:
     coming.pull()
     assert str(Person.objects.get().organization) == "Alder"
     assert RecordLink.objects.get(kind="person").reason == ""
+
+
+def unknown_firm(coming: In) -> tuple[str, str]:
+    """A firm there that cannot be read yet, and Lena, who belongs to it and waits."""
+    account = coming.crm.create("Account", Name="Alder")
+    coming.crm.unreadable[account] = "not now"
+    lena = coming.crm.create("Contact", LastName="Lena", related=[Related("organization", account)])
+    coming.pull()
+    assert coming.link_of(lena).reason == WAITS
+    return account, lena
+
+
+def comes(coming: In, account: str) -> None:
+    """The firm can be read."""
+    coming.crm.unreadable.clear()
+    coming.crm.put("Account", account, BillingCity="Bern")
+    coming.pull()
+
+
+def test_a_person_whose_write_was_refused_before_joins_the_firm_too(coming: In) -> None:
+    account, lena = unknown_firm(coming)
+    RecordLink.objects.filter(external_id=lena).update(error_cause="rule", error="No.")
+    Person.objects.update(phone="044 1", updated_at=timezone.now())
+    coming.push()
+    assert coming.link_of(lena).error_cause == ""
+    comes(coming, account)
+    assert str(Person.objects.get().organization) == "Alder"
+
+
+@pytest.mark.parametrize("is_told_at_once", [True, False])
+def test_a_person_whose_record_was_merged_joins_the_firm_too(coming: In, is_told_at_once: bool) -> None:
+    account, lena = unknown_firm(coming)
+    firm = Related("organization", account)
+    winner = coming.crm.create("Contact", LastName="Lena", related=[firm] if is_told_at_once else [])
+    coming.crm.merge("Contact", winner, lena)
+    coming.pull()
+    coming.crm.relate("Contact", winner, firm)
+    coming.pull()
+    comes(coming, account)
+    assert str(Person.objects.get().organization) == "Alder"
 
 
 def test_a_person_changes_firms_there(coming: In) -> None:
