@@ -29,16 +29,16 @@ class Command(BaseCommand):
         signed = Channel.unscoped.filter(state__in=["opening", "live"]).exclude(token_key_id=newest).count()
         if signed:
             self.stdout.write(
-                f"{signed} live push channels carry a secret signed with an older key. They are replaced within days; "
-                "keep the old key until this count is 0, or their pushes are refused (the poll goes on)."
+                f"Live push channels whose secret is signed with an older key: {signed}. They are replaced within "
+                "days; keep the old key until this count is 0, or their pushes are refused (the poll goes on)."
             )
         own_code = Channel.unscoped.filter(state__in=["opening", "live"]).exclude(signing_id="")
         if old := own_code.exclude(signing_id__startswith=f"{newest}.").count():
             self.stdout.write(
-                f"{old} secrets that companies' own code signs its pushes with are made with an older key. Their "
-                "admins are told so where they set instant updates up; keep the old key until this count is 0."
+                f"Secrets of companies' own code that are made with an older key: {old}. Their admins are told so "
+                "where they set instant updates up; keep the old key until this count is 0, or such pushes are refused."
             )
         if unreadable:
             raise CommandError(
-                f"{unreadable} rows cannot be opened with any key given: put their key back and run again."
+                f"Rows that cannot be opened with any key given: {unreadable}. Put their key back and run again."
             )
