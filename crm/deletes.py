@@ -87,9 +87,7 @@ def let_go(integration: Integration) -> None:
     unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
     for kind, table in rows.TABLES.items():
         linked = RecordLink.objects.filter(integration=integration, kind=kind, row_id__isnull=False)
-        gone = linked.exclude(state=RecordLink.State.IGNORED).filter(
-            ~Exists(table.objects.filter(pk=OuterRef("row_id"))), ~Exists(unsure)
-        )
+        gone = linked.filter(~Exists(table.objects.filter(pk=OuterRef("row_id"))), ~Exists(unsure))
         gone.update(**link_errors.NONE, state=RecordLink.State.IGNORED, row_id=None, reason=GONE, is_due=False)
 
 

@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from crm import deletes, erasing, ledger, link_errors
+from crm import deletes, erasing, ledger, link_errors, rows
 from crm.models import Conflict, RecordLink, Twin, Write
 from integrations import runs
 from integrations.contract import FORGET
@@ -51,7 +51,9 @@ def sweep(integration: Integration, since: datetime | None = None) -> None:
     after, where ``since`` is given: they are asked after each night besides."""
     with transaction.atomic():
         _withheld(integration)
-        _ended(integration)
+        is_any = _ended(integration)
+        if is_any or since is None:
+            _forget_likeness(integration)
         _unmarked(integration)
         rules = BlockRule.objects.filter(user=None)
         if (rules.filter(created_at__gt=since) if since else rules).exists():
@@ -91,8 +93,9 @@ def _withheld(integration: Integration) -> None:
     links.filter(~Exists(rows), is_withheld=True).update(is_withheld=False)
 
 
-def _ended(integration: Integration) -> None:
-    """Links whose row was deleted here, or whose record was for privacy; of people also what names them."""
+def _ended(integration: Integration) -> bool:
+    """Links whose row was deleted here, or whose record was for privacy; of people also what names them. Returns
+    whether there were any."""
     ended = RecordLink.objects.filter(integration=integration, reason__in=ENDED)
     _forget_reasons(integration, ended)
     left = list(ended.filter(~Q(shadow={}) | _has_history()).values_list("pk", "kind", "external_id", "reason"))
@@ -106,6 +109,23 @@ def _ended(integration: Integration) -> None:
     for start in range(0, len(names), NAMES):
         twins = _naming(Twin.objects.filter(integration=integration), "theirs", names[start : start + NAMES])
         Twin.objects.filter(pk__in=list(twins.values_list("pk", flat=True))).update(reason=TWIN)
+    return bool(left)
+
+
+def _forget_likeness(integration: Integration) -> None:
+    """Why rows of ours looked alike is said with their addresses: it goes with any of them, of merged ones with the
+    last. Five queries at most."""
+    told = Twin.objects.filter(integration=integration).exclude(ours=[]).exclude(reason=TWIN)
+    found = list(told.values_list("pk", "kind", "state", "ours"))
+    for kind in {kind for _, kind, _, _ in found}:
+        ids = {uuid.UUID(row) for _, of, _, ours in found if of == kind for row in ours}
+        living = {str(pk) for pk in rows.stamps(kind, ids)}
+        gone = [
+            pk
+            for pk, of, state, ours in found
+            if of == kind and not (living.intersection(ours) if state == Twin.State.MERGED else living.issuperset(ours))
+        ]
+        Twin.objects.filter(pk__among=gone).update(reason=TWIN)
 
 
 def _unname(integration: Integration, people: Sequence[str], is_row_gone: bool) -> set[str]:

@@ -282,6 +282,37 @@ def test_a_deleted_person_is_named_in_no_activity_of_the_ledger(out: Out) -> Non
     assert link.shadow["Description"] == {"theirs": None, "ours": None}
 
 
+def test_a_row_that_is_deleted_after_its_record_was_merged_away_leaves_no_values(out: Out) -> None:
+    lena = linked(out, "Lena")
+    link = RecordLink.objects.get(row_id=lena.pk)
+    conflict(link)
+    away = {"state": "ignored", "deleted_at": timezone.now(), "shadow": {"Title": {"theirs": SECRET, "ours": SECRET}}}
+    RecordLink.objects.filter(pk=link.pk).update(**away, reason="Its record was merged into 2 in the CRM.")
+    lena.delete()
+    deletes.let_go(out.integration)
+    taken_back.sweep(out.integration)
+    assert SECRET not in kept(link)
+    assert (link.state, link.row_id, link.reason) == ("ignored", None, deletes.GONE)
+
+
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_why_two_rows_looked_alike_is_forgotten_with_them(out: Out, is_merged: bool) -> None:
+    lena, ulf = linked(out, "Lena"), linked(out, "Ulf")
+    twin = Twin.objects.create(
+        company=out.company, integration=out.integration, kind="person", digest="1", reason=f"{SECRET} is somebody's",
+        ours=[str(lena.pk), str(ulf.pk)], state="merged" if is_merged else "open",
+    )  # fmt: skip
+    lena.delete()
+    deletes.let_go(out.integration)
+    taken_back.sweep(out.integration)
+    twin.refresh_from_db()
+    assert (twin.reason == taken_back.TWIN) is not is_merged, "of a merger the one that stays may be told"
+    ulf.delete()
+    taken_back.sweep(out.integration)
+    twin.refresh_from_db()
+    assert twin.reason == taken_back.TWIN
+
+
 def test_an_activity_whose_write_was_not_settled_names_a_deleted_person_no_longer_than_that(out: Out) -> None:
     row, link = told(out)
     Write.objects.filter(link=link).update(state="sent")
