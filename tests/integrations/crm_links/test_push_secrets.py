@@ -97,3 +97,9 @@ def test_without_a_live_channel_there_is_none(page: str, proved: Client) -> None
     Channel.unscoped.update(state=Channel.State.EXPIRED)
     assert proved.post(f"{page}secret/", {"instead_of": ""}).status_code == 404
     assert "Make a secret" not in proved.get(page).content.decode()
+
+
+@pytest.mark.parametrize("odd", ["\0", "é" * 5000])
+def test_instead_of_what_was_never_offered_nothing_is_made(page: str, proved: Client, odd: str) -> None:
+    assert shown(proved, f"{page}secret/", instead_of=odd) == []
+    assert Channel.unscoped.get().signing_id == ""
