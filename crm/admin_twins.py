@@ -20,7 +20,12 @@ from crm.models import RecordLink, Twin
 from integrations.errors import Unusable
 from relationships import tenancy
 
-DECISIONS = {"merge": twins.merge, "dismiss": twins.dismiss}
+DECISIONS = {
+    "merge": (twins.merge, "Merged our rows.", "Merged."),
+    "dismiss": (twins.dismiss, "Said that they are not the same.", "Noted: they are not the same."),
+    "reopen": (twins.reopen, "Took back that they are not the same.", "It is to be decided again."),
+}
+"""What may be decided: what does it, what the log says of it, and what whoever did it reads."""
 
 
 @admin.register(Twin)
@@ -75,12 +80,13 @@ class TwinAdmin(RecordsAdmin):
         return TemplateResponse(request, "admin/crm_records/twin.html", context)
 
     def decide_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """Merge them, or never ask again."""
+        """Merge them, never ask again, or take that back."""
         self.check_change(request)
         twin = get(Twin.objects.all(), pk)
-        decide = DECISIONS.get(request.POST.get("decision", ""))
-        if decide is None:
+        decision = DECISIONS.get(request.POST.get("decision", ""))
+        if decision is None:
             raise BadRequest("The form does not say what was decided.")
+        decide, logged, told = decision
         try:
             with tenancy.within(twin.company_id):
                 decide(twin, staff(request))
@@ -88,9 +94,9 @@ class TwinAdmin(RecordsAdmin):
         except Unusable as error:
             messages.error(request, str(error))
         else:
-            words = "Merged our rows." if decide is twins.merge else "Said that they are not the same."
-            admin_log.note(staff(request), twin, words)
-            messages.success(request, "Merged." if decide is twins.merge else "Noted: they are not the same.")
+            # Not by its reason: that names addresses, and the log outlives those.
+            admin_log.note(staff(request), twin, logged, "Two that look alike")
+            messages.success(request, told)
         return redirect("admin:crm_twin_change", pk)
 
 

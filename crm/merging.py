@@ -48,6 +48,8 @@ Left = list[tuple[RecordLink, tuple[str, str]]]
 
 def unite(kind: str, row_ids: Sequence[uuid.UUID]) -> Left | None:
     """Make these rows the oldest of them; None where fewer than two are left. In the caller's transaction."""
+    if len(row_ids) < 2:
+        return None
     found = TABLES[kind].objects.select_for_update(of=("self",)).filter(pk__in=row_ids).order_by("created_at", "pk")
     kept, *others = list(found) or [None]
     if not others:

@@ -124,6 +124,16 @@ def dismiss(twin: Twin, user: User) -> None:
         _decide(twin, Twin.State.DISMISSED, user)
 
 
+def reopen(twin: Twin, user: User) -> None:
+    """Take back that they are not the same. What became a row of its own meanwhile stays one until it is merged.
+
+    Needs ``tenancy.within`` its company. Raises Unusable where that was not what was decided.
+    """
+    back = {"state": Twin.State.OPEN, "decided_at": None, "decided_by": None}
+    if not Twin.objects.filter(pk=twin.pk, state=Twin.State.DISMISSED).update(**back):
+        raise Unusable("Only what was said not to be the same can be taken back.")
+
+
 def _take(twin: Twin) -> None:
     """Raises Unusable where somebody else was faster."""
     state = Twin.objects.select_for_update(of=("self",)).values_list("state", flat=True).get(pk=twin.pk)

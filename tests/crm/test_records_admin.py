@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -224,6 +225,36 @@ def test_twins_are_decided_by_a_person(out: Out, as_staff: Client, decision: str
     as_staff.post(reverse("admin:crm_twin_decide", args=[twin.pk]), {"decision": decision})
     twin.refresh_from_db()
     assert (twin.state, Person.objects.count()) == (state, left)
+
+
+def test_that_twins_are_not_the_same_can_be_taken_back(out: Out, as_staff: Client) -> None:
+    first, second = out.person("Lena Alder", "lena@a.example"), out.person("L. Alder", "lena@b.example")
+    twin = Twin.objects.create(
+        company=out.company, integration=out.integration, kind="person", digest="d" * 64,
+        ours=[str(first.pk), str(second.pk)], reason="lena@a.example is both.",
+    )  # fmt: skip
+    address, decide = (reverse(f"admin:crm_twin_{name}", args=[twin.pk]) for name in ("change", "decide"))
+    assert "Only what was said" in as_staff.post(decide, {"decision": "reopen"}, follow=True).content.decode()
+    assert 'value="reopen"' not in as_staff.get(address).content.decode()
+    as_staff.post(decide, {"decision": "dismiss"})
+    assert 'value="reopen"' in as_staff.get(address).content.decode()
+    page = as_staff.post(decide, {"decision": "reopen"}, follow=True).content.decode()
+    assert "It is to be decided again." in page
+    twin.refresh_from_db()
+    assert (twin.state, twin.decided_at, twin.decided_by) == ("open", None, None)
+    as_staff.post(decide, {"decision": "merge"})
+    assert Person.objects.get() == first
+    told = LogEntry.objects.filter(object_id=str(twin.pk))
+    assert (told.count(), told.filter(object_repr__contains="lena").count()) == (3, 0)
+
+
+def test_twins_of_two_notes_can_be_merged_by_no_form(out: Out, as_staff: Client) -> None:
+    twin = Twin.objects.create(
+        company=out.company, integration=out.integration, kind="note", digest="d" * 64, theirs=["1", "2"], reason="x",
+    )  # fmt: skip
+    decide = reverse("admin:crm_twin_decide", args=[twin.pk])
+    page = as_staff.post(decide, {"decision": "merge"}, follow=True).content.decode()
+    assert "merged there, not here" in page
 
 
 def test_twins_of_two_records_tell_all_that_is_known_of_both(
