@@ -31,8 +31,9 @@ def write(link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
 
     Raises Temporary where a job has not ended in time: what it did is found when it is looked for.
     """
-    starts = range(0, len(changes), CEILING)
-    return tuple(one for start in starts for one in _sized(link, changes[start : start + CEILING]))
+    whole, broken = writing.parted(changes)
+    starts = range(0, len(whole), CEILING)
+    return broken + tuple(one for start in starts for one in _sized(link, whole[start : start + CEILING]))
 
 
 def _sized(link: Link, changes: Sequence[Change]) -> list[Written]:

@@ -47,6 +47,12 @@ DAILY_WAIT, LOCK_WAIT = 3600.0, 5.0
 """Seconds until there may be calls again of the day's, and until a row may be free again."""
 
 LOCKED = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "TXN_SECURITY_METERING_ERROR"}
+SEVERAL = {
+    "errorCode": "DUPLICATE_EXTERNAL_ID",
+    "message": "Several records in Salesforce carry the same key of ours, as one that was cloned does: clear it in all "
+    "of them but one.",
+}
+"""What an answer 300 means: it holds the addresses of these records, and no words."""
 FORGOTTEN = "INVALID_QUERY_LOCATOR"
 """Salesforce forgets where a query's answer goes on once others are asked."""
 TOO_LARGE = (
@@ -218,7 +224,7 @@ def meant(error: SalesforceError) -> IntegrationError:
         return MissingScope(f"Salesforce refuses access: {words or 'the linked user may not do that'}.")
     if status == 404:
         return NotThere(words or "Salesforce has no such record.")
-    return Rejected(errors)
+    return Rejected([SEVERAL] if status == 300 else errors)
 
 
 def clock(response: requests.Response) -> datetime:

@@ -62,6 +62,9 @@ CAUSES = {
 TEMPORARY = {"busy", "limit"}
 WITH_ID = re.compile(r"record with id: ([a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?)\b")
 COLUMN = re.compile(r"No such column '(\w+)'|Unable to create/update fields: (\w+)")
+HALF = re.compile("[\ud800-\udfff]")
+"""Half a character. Its other half would have made one of them."""
+
 UNTOLD = {"JSON_PARSER_ERROR"}
 """Errors of one record that refuse the whole call, and do not say of which."""
 
@@ -77,8 +80,26 @@ def write(link: Link, changes: Sequence[Change]) -> tuple[Written, ...]:
 
     Sorted by what they belong to, so that two batches do not wait for one parent's lock.
     """
-    ordered = sorted(changes, key=lambda change: [one.external_id for one in change.related])
-    return _named(link, ordered, _sent(link, ordered))
+    whole, broken = parted(changes)
+    ordered = sorted(whole, key=lambda change: [one.external_id for one in change.related])
+    return broken + (_named(link, ordered, _sent(link, ordered)) if ordered else ())
+
+
+def parted(changes: Sequence[Change]) -> tuple[list[Change], tuple[Written, ...]]:
+    """Those that can be sent, and the others with the reason: half a character is nothing that text can be made of."""
+    broken = {change.key: name for change in changes if (name := _broken(change))}
+    whole = [change for change in changes if change.key not in broken]
+    words = "The text holds half a character, as one that was cut in the middle of an emoji does: write it anew."
+    return whole, tuple(
+        Written(one.key, one.external_id, error=RecordError("bad_value", words, field=broken[one.key]))
+        for one in changes
+        if one.key in broken
+    )
+
+
+def _broken(change: Change) -> str:
+    """The name of a field whose text no encoding takes; or nothing."""
+    return next((name for name, value in change.values.items() if HALF.search(str(value))), "")
 
 
 def recover(link: Link, object: str, changes: Sequence[Change]) -> tuple[Written, ...]:

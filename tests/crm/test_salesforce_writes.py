@@ -1,11 +1,11 @@
 """Salesforce's adapter writing: what is refused, in which words, and what is found again, over real HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
-from crm.contract import Link, NewField, Related, Value
+from crm.contract import Link, NewField, Related, Value, Written
 from crm.salesforce import bulk, defaults, writing
 from integrations import outbound, providers
 from integrations.errors import Temporary
@@ -98,6 +98,36 @@ def test_two_creations_of_one_key_at_once_are_tried_again() -> None:
     words = f"duplicate value found: {writing.KEY} duplicates value on record with id: 0038M0000016Wv8"
     error = writing.error_of([{"statusCode": "DUPLICATE_VALUE", "message": words, "fields": []}])
     assert (error.cause, error.is_temporary) == ("busy", True)
+
+
+@pytest.mark.parametrize("way", ["one", "batch", "bulk"])
+def test_a_key_that_several_records_carry_is_said_in_words(world: World, way: str) -> None:
+    # An administrator made the field, and not unique: whoever clones a record clones our key.
+    metadata = {"label": "Key", "type": "Text", "length": 64, "externalId": True}
+    world.desk.order("fields", field=f"Contact.{writing.KEY}", metadata=metadata)
+    change, fine = world.change("person", last="Lee"), world.change("person", last="Moe")
+    people(world, 2, **{writing.KEY: change.key})
+    ways = {"one": lambda link, some: [writing._alone(link, one) for one in some], "batch": writing.write}
+    written = {one.key: one for one in (ways | {"bulk": bulk.write})[way](world.link, [change, fine])}
+    error = written[change.key].error
+    assert written[fine.key].error is None
+    assert error
+    assert (error.cause, error.code, error.existing_id) == ("duplicate", "DUPLICATE_EXTERNAL_ID", "")
+    assert error.message
+    assert world.count("person") == 3
+
+
+@pytest.mark.parametrize("write", [writing.write, bulk.write])
+def test_half_a_character_costs_its_own_record(keyed: World, write: Callable[..., Sequence[Written]]) -> None:
+    ids = people(keyed, 3, Title="Old")
+    texts_of = dict(zip(ids, ["New 😀", "New \ud83d", "New"], strict=True))
+    changes = [keyed.change("person", one, title=text) for one, text in texts_of.items()]
+    errors = {one.external_id: one.error for one in write(keyed.link, changes)}
+    error = errors[ids[1]]
+    assert (errors[ids[0]], errors[ids[2]], len(errors)) == (None, None, 3)
+    assert error
+    assert (error.cause, error.field, error.is_temporary) == ("bad_value", "Title", False)
+    assert [keyed.held("person", one)["Title"] for one in ids] == ["New 😀", "Old", "New"]
 
 
 REFUSALS = {
