@@ -13,7 +13,9 @@ from crm import mapping, shapes
 from crm.contract import Field, Related
 from crm.models import RecordLink
 from crm.salesforce import adapter, bulk, calls, writing
-from integrations.errors import Temporary, TokenRefused
+from integrations import outbound, providers
+from integrations.contract import ClientConfig
+from integrations.errors import NeedsReconnect, Temporary, TokenRefused
 from relationships.models import Match
 from tests.crm.two_ways import linked
 from tests.crm.worlds import World, opened
@@ -83,6 +85,15 @@ def test_a_lost_note_is_found_behind_the_first_page_of_an_answer(salesforce: Wor
     salesforce.forget_calls()
     assert [one.external_id for one in salesforce.adapter.recover(salesforce.link, "Note", [lost])] == [made]
     assert salesforce.calls() == {"query": 1, "query.more": 1}
+
+
+def test_a_link_that_the_sixth_consent_of_its_user_ended_says_so(salesforce: World) -> None:
+    tokens = [salesforce.desk.token()["refresh_token"] for _ in range(6)]
+    provider, config = providers.get("salesforce"), ClientConfig("app-1", "secret-1", "https://hub.example.com/back")
+    with outbound.session(provider) as http:
+        with pytest.raises(NeedsReconnect, match="five times since"):
+            provider.refresh(config, http, tokens[0], ["api"], salesforce.link.details)
+        assert provider.refresh(config, http, tokens[1], ["api"], salesforce.link.details).access_token
 
 
 # --- Salesforce: fields

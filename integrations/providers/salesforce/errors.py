@@ -9,7 +9,11 @@ from integrations.contract import Refusal
 from integrations.errors import BadConfig, IntegrationError, NeedsReconnect, Permanent, RateLimited, Temporary
 
 TOKEN_ERRORS: Mapping[str, tuple[type[IntegrationError], str]] = {
-    "invalid_grant": (NeedsReconnect, "Salesforce no longer accepts this consent: it was revoked, or has expired."),
+    "invalid_grant": (
+        NeedsReconnect,
+        "Salesforce no longer accepts this consent: it was revoked, has expired, or the same user has allowed this app "
+        "five times since, which ends the oldest consent.",
+    ),
     "inactive_user": (NeedsReconnect, "The Salesforce user who allowed it is no longer active."),
     "inactive_org": (NeedsReconnect, "This Salesforce organization is locked, closed or suspended."),
     "invalid_client": (BadConfig, "Salesforce does not accept the client secret (SALESFORCE_CLIENT_SECRET)."),
