@@ -196,8 +196,10 @@ def _added_to(wish: Wish, theirs: Value) -> Wish:
 
 
 def _appended(wish: Wish, theirs: str) -> Wish:
-    text = f"{theirs}\n\n{wish.value}"
-    most = wish.line.theirs.max_length if wish.line.theirs else None
+    field = wish.line.theirs
+    is_html = field is not None and field.type == "html" or wish.line.transform.gives == "html"
+    text = theirs + ("<br><br>" if is_html else "\n\n") + str(wish.value)
+    most = field.max_length if field else None
     if most is not None and len(text) > most:
         raise _Flawed(
             "too_long", f"With what is there it is {len(text)} characters long; {most} are allowed.", wish.line

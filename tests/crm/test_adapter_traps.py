@@ -9,8 +9,8 @@ import requests
 from django.test import override_settings
 from simple_salesforce.exceptions import SalesforceGeneralError
 
-from crm import mapping, shapes
-from crm.contract import Field, Related
+from crm import mapping, outgoing, shapes
+from crm.contract import Field, FieldType, Related
 from crm.models import RecordLink
 from crm.salesforce import adapter, bulk, calls, writing
 from integrations import outbound, providers
@@ -139,6 +139,25 @@ def test_a_text_is_shortened_to_what_its_field_holds_of_html(text: str, most: in
     sent = str(line.outgoing(text, mapping.Context()) or "")
     assert most is None or len(sent) <= most
     assert sent.startswith("x") == (text.startswith("x") and most != 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "transform", "written"),
+    [
+        ("html", "", "<p>Theirs</p><br><br>Fees &lt; 2 %"),
+        ("long_text", "html_text", "<p>Theirs</p><br><br>Fees &lt; 2 %"),
+        ("long_text", "", "<p>Theirs</p>\n\nFees < 2 %"),
+    ],
+)
+def test_what_is_added_to_formatted_text_stands_in_a_paragraph_of_its_own(
+    kind: FieldType, transform: str, written: str
+) -> None:
+    row = mapping.Row("match.summary", "Account", "Story__c", write_mode="append", transform={"name": transform})
+    line = mapping.line(row, {"Account": {"Story__c": Field("Story__c", "Story", kind)}})
+    assert line
+    value = line.outgoing("Fees < 2 %", mapping.Context())
+    wish = outgoing.Wish(line, value, line.normal(value), line.normal(value))
+    assert outgoing._added_to(wish, "<p>Theirs</p>").value == written
 
 
 # --- Salesforce: what is in the way, and what is left
