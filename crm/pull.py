@@ -21,7 +21,7 @@ from crm.mapping import Line, Mapping, context, known_fields
 from crm.models import RecordLink
 from integrations import outsiders, runs
 from integrations.circles import Circle
-from integrations.contract import FORGET
+from integrations.contract import FORGET, OURS
 from integrations.errors import MissingScope, Temporary
 from integrations.models import PokedItem, RoundPage, SetAside, SyncRun
 from relationships import bulk
@@ -91,8 +91,9 @@ def _is_read(intake: Intake, kind: str) -> bool:
 
 
 def _forget_others(intake: Intake, kinds: Sequence[str]) -> None:
-    """What pushes named and nobody reads."""
-    named = PokedItem.objects.filter(state=intake.held.state).exclude(name__startswith=FORGET)
+    """What pushes named and nobody reads. What the core named since is the next sync's."""
+    named = PokedItem.objects.filter(state=intake.held.state)
+    named = named.exclude(name__startswith=FORGET).exclude(name__startswith=OURS)
     for kind in kinds:
         named = named.exclude(name__startswith=f"{intake.adapter.objects[kind]}:")
     named.delete()

@@ -10,7 +10,7 @@ from crm import told
 from crm.models import RecordLink
 from integrations import poked_items
 from integrations.contract import OURS
-from integrations.models import PokedItem
+from integrations.models import PokedItem, SyncState
 from relationships.models import Match, Note, Organization, Touchpoint
 from tests.crm.two_ways import SCORE, Firm
 
@@ -54,6 +54,21 @@ def test_a_score_that_leaves_no_stamp_goes_out_once_the_core_names_it(firm: Firm
     firm.sync()
     assert score_there(firm, match.organization) == 30
     assert not PokedItem.objects.exists()
+
+
+def test_what_the_core_names_once_a_sync_began_waits_for_the_next_one(
+    firm: Firm, match: Match, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = told.mark
+
+    def late(state: SyncState) -> None:
+        mark(state)
+        poked_items.add({firm.state.pk: [f"{OURS}match:{match.pk}"]})
+
+    monkeypatch.setattr(told, "mark", late)
+    firm.later()
+    firm.sync()
+    assert PokedItem.objects.filter(name__startswith=OURS).exists()
 
 
 def test_what_was_named_of_others_is_forgotten(firm: Firm, match: Match) -> None:
