@@ -49,12 +49,14 @@ def _is_listed(firm: uuid.UUID, listed: frozenset[uuid.UUID] | None) -> bool:
 
 
 def apply(changes: Mapping[uuid.UUID, Values]) -> dict[uuid.UUID, list[Problem]]:
-    """Two queries, with addresses five."""
+    """Two queries, with addresses six. A main address is news of its person, for other CRMs."""
     rows = Person.objects.select_for_update(of=("self",)).filter(pk__among=changes).order_by("pk")
     before = {row["pk"]: row for row in rows.values("pk", *_ALL)}
     problems, written = _checked({pk: changes[pk] for pk in before}, before)
     _write(written)
-    _write_addresses({pk: changes[pk] for pk in before}, problems)
+    told = _write_addresses({pk: changes[pk] for pk in before}, problems) - written.keys()
+    if told:
+        Person.objects.filter(pk__among=told).update(updated_at=timezone.now())
     return {pk: found for pk, found in problems.items() if found}
 
 
@@ -118,13 +120,16 @@ def _write(rows: Mapping[uuid.UUID, Mapping[str, Any]]) -> None:
     bulk.upsert(Person, written, unique=["id"], once=["company"])
 
 
-def _write_addresses(wanted: Mapping[uuid.UUID, Values], problems: dict[uuid.UUID, list[Problem]]) -> None:
-    """Make the given address the primary one, and add the others. None is taken from anybody, and none is removed."""
+def _write_addresses(wanted: Mapping[uuid.UUID, Values], problems: dict[uuid.UUID, list[Problem]]) -> set[uuid.UUID]:
+    """Make the given address the primary one, and add the others. None is taken from anybody, and none is removed.
+
+    Returns the people whose primary one was given.
+    """
     asked = [(pk, str(given[EMAIL]), True) for pk, given in wanted.items() if given.get(EMAIL)]
     asked += [(pk, str(email), False) for pk, given in wanted.items() for email in given.get(ADDRESSES, ())]
     good = [each for each in (_read(pk, email, is_main, problems) for pk, email, is_main in asked) if each]
     if not good:
-        return
+        return set()
     keys = [key for _, _, key, _ in good]
     owners = dict(PersonAddress.objects.filter(match_key__among=keys).values_list("match_key", "person_id"))
     known = set(owners)
@@ -141,6 +146,7 @@ def _write_addresses(wanted: Mapping[uuid.UUID, Values], problems: dict[uuid.UUI
     company = current_company_id()
     written = [{"company": company, **row} for row in rows.values()]
     bulk.upsert(PersonAddress, written, unique=["company", "match_key"], once=["person"])
+    return set(mains)
 
 
 def _read(

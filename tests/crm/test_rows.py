@@ -98,6 +98,15 @@ def test_a_new_address_becomes_the_main_one_and_none_is_lost(lena: Person) -> No
     assert rows.values("person", [lena.pk])[lena.pk]["person.email"] == "lena@alder.example"
 
 
+def test_a_new_main_address_is_news_for_another_crm(coming: In, lena: Person) -> None:
+    linked(coming, "person", lena, looked_at=timezone.now())
+    assert newer(coming, "person") == []
+    rows.apply("person", {lena.pk: {rows.ADDRESSES: ("l@alder.example",)}})
+    assert newer(coming, "person") == [], "only the main one goes out"
+    rows.apply("person", {lena.pk: {"person.email": "lva@alder.example"}})
+    assert newer(coming, "person") == [lena.pk]
+
+
 def test_of_a_private_meeting_nothing_but_that_it_was(coming: In, lena: Person, alice: User) -> None:
     meeting = touchpoint(coming, "meeting", lena, users=(alice,), title="Secret", location="Here", is_private=True)
     told = rows.values("meeting", [meeting.pk])[meeting.pk]
