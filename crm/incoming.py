@@ -13,7 +13,7 @@ from django.utils import timezone
 from crm import comparing, conflicts, deletes, echoes, links, rows, strangers, twins
 from crm.comparing import Compared
 from crm.contract import Record
-from crm.intake import DOUBLE, Intake, Page
+from crm.intake import DOUBLE, WAITS, Intake, Page
 from crm.models import RecordLink
 from integrations import poked_items, runs
 
@@ -75,7 +75,11 @@ def _sorted(page: Page, records: Sequence[Record]) -> tuple[list[Compared], list
 
 
 def _has_news(page: Page, link: RecordLink, record: Record) -> bool:
-    if link.is_due or {tuple(pair) for pair in links.related_of(record)} != {tuple(pair) for pair in link.related}:
+    if (
+        link.is_due
+        or link.reason == WAITS
+        or {tuple(pair) for pair in links.related_of(record)} != {tuple(pair) for pair in link.related}
+    ):
         return True
     for line in page.lines:
         half = link.shadow.get(line.crm_field)

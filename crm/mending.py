@@ -10,7 +10,7 @@ from crm.contract import Record, Related
 from crm.deletes import Book
 from crm.intake import WAITS, Intake, Page
 from crm.models import RecordLink
-from integrations import runs
+from integrations import poked_items, runs
 from integrations.models import SyncRun
 
 BATCH = 500
@@ -52,11 +52,15 @@ def _mend(intake: Intake, kind: str, waiting: Sequence[RecordLink]) -> None:
     rows.lock(kind, ids)
     ours = rows.values(kind, ids)
     changes: dict[uuid.UUID, rows.Values] = {}
+    disputed: list[str] = []
     for link in waiting:
         if link.row_id not in ours:
             continue
         record = Record("", link.external_id, related=tuple(Related(kind, name) for kind, name in link.related))
         found, is_waiting = page.behind(record)
+        if kind == "person" and _is_disputed(found, ours[link.row_id]):
+            disputed.append(f"{link.crm_object}:{link.external_id}")
+            continue
         changes[link.row_id] = _joined(page, found, ours[link.row_id])
         if not is_waiting:
             link.reason = ""
@@ -64,7 +68,16 @@ def _mend(intake: Intake, kind: str, waiting: Sequence[RecordLink]) -> None:
     rows.apply(kind, {pk: given for pk, given in changes.items() if given})
     page.book.store(intake.integration)
     state = intake.held.state
+    # Read once more, they are compared: which firm gives way is told, and journaled.
+    if disputed:
+        poked_items.add({state.pk: disputed})
     runs.store_page(intake.held, state.cursor, state.page_cursor, {}, {})
+
+
+def _is_disputed(found: list[tuple[str, uuid.UUID]], ours: rows.Values) -> bool:
+    """Whether a person belongs to another firm here than there."""
+    firms = [pk for kind, pk in found if kind == "organization"]
+    return bool(firms) and ours[rows.ORGANIZATION] not in {None, firms[0]}
 
 
 def _joined(page: Page, found: list[tuple[str, uuid.UUID]], ours: rows.Values) -> rows.Values:

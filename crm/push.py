@@ -30,6 +30,7 @@ from crm import (
     taken_back,
 )
 from crm.contract import Link, Record, RecordError, Related, Wanted
+from crm.intake import WAITS
 from crm.mapping import Line, Mapping
 from crm.models import KINDS, Policy, RecordLink
 from crm.outgoing import Outgoing
@@ -135,7 +136,9 @@ def _push_page(
         if row_id not in values:
             continue
         known = [Related(*one) for one in link.related]
-        named = round.adapter.takes(link.crm_object, related.get(row_id, ()), known)
+        # While a person's firm there is not known here, ours must not take its place unseen.
+        ours = () if kind == "person" and link.reason == WAITS else related.get(row_id, ())
+        named = round.adapter.takes(link.crm_object, ours, known)
         link.is_withheld = values[row_id].get(rows.IS_WITHHELD, False) if link._state.adding else link.is_withheld
         item = outgoing.of(link, values[row_id], lines, named, round.context)
         if error := _obstacle(round, kind, item):

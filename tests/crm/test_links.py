@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from crm import deletes, link_errors, twins
+from crm import deletes, link_errors, rows, twins
 from crm.contract import Related
 from crm.intake import DOUBLE, WAITS
 from crm.models import RecordLink, Twin
@@ -208,6 +208,22 @@ def test_a_person_whose_record_was_merged_joins_the_firm_too(coming: In, is_told
     coming.pull()
     comes(coming, account)
     assert str(Person.objects.get().organization) == "Alder"
+
+
+def test_a_firm_there_that_is_not_known_here_yet_is_not_overwritten(coming: In) -> None:
+    account, lena = unknown_firm(coming)
+    birch = coming.crm.create("Account", Name="Birch")
+    coming.pull()
+    Person.objects.update(organization=coming.row(birch), updated_at=timezone.now())
+    coming.push()
+    assert [one.external_id for one in coming.crm.rows["Contact", lena].related] == [account]
+    comes(coming, account)
+    coming.pull()
+    assert str(Person.objects.get().organization) == "Alder"
+    [(field, _, _, winner)] = coming.conflicts()
+    assert (field, winner) == (rows.ORGANIZATION, "theirs")
+    coming.push()
+    assert [one.external_id for one in coming.crm.rows["Contact", lena].related] == [account]
 
 
 def test_a_person_changes_firms_there(coming: In) -> None:
