@@ -127,7 +127,7 @@ def taken_back(calendar: Calendar, entry: Entry, since: int, walk: Walk) -> Iter
         if former.until <= since:
             continue
         if "recurrence" not in former.shape:
-            if entry.is_series and is_live:
+            if entry.is_series:
                 yield {"id": event_id, "status": "cancelled", "eventType": entry.body["eventType"]}
             continue
         limit = None if is_live else walk.now + TAKEN_BACK_AHEAD

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from googleapiclient.errors import HttpError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.server import Sandbox
@@ -262,8 +262,15 @@ def applied(held: dict[str, str], changed: list[Json]) -> dict[str, str]:
     return held
 
 
+SINGLE_THEN_SERIES_THEN_CANCELLED = [
+    ("put", "b", 0, None), ("sync", 1, None, None), ("put", "b", 0, ["RRULE:FREQ=DAILY;COUNT=4"]),
+    ("cancel", "b", None, None),
+]  # fmt: skip
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEPS, max_size=14), is_single=st.booleans())
+@example(steps=SINGLE_THEN_SERIES_THEN_CANCELLED, is_single=True)
 def test_deltas_add_up_to_the_full_list(steps: list[tuple[Any, Any, Any, Any]], is_single: bool) -> None:
     """Whatever happens in between and however it is paged, the client ends where a fresh full list would."""
     with Sandbox() as sandbox:
