@@ -217,7 +217,7 @@ class DriftReportAdmin(RecordsAdmin):
     @admin.display(description="fields that differ")
     def different(self, report: DriftReport) -> str:
         if report.finished_at is None:
-            return "Still comparing"
+            return "Not known: it was interrupted" if report.is_interrupted else "Still comparing"
         return f"{sum(counts.get('different') or 0 for counts in report.counts.values()):,}"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

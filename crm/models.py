@@ -3,6 +3,8 @@
 ``crm_field_mappings`` keeps the specification's columns to the letter; the others are added. All times are aware UTC.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -381,6 +383,8 @@ class DriftReport(TenantModel):
     ``counts`` is {kind: {"ours", "theirs", "linked", "compared", "different"}}; ``differences`` holds the first ones.
     """
 
+    GIVEN_UP_AFTER = timedelta(minutes=10)
+
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="drift_reports")
     made_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
@@ -396,3 +400,8 @@ class DriftReport(TenantModel):
 
     def __str__(self) -> str:
         return f"Drift report of {self.made_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether nobody is at work on it any more: a comparison ends itself long before."""
+        return self.finished_at is None and self.made_at < timezone.now() - self.GIVEN_UP_AFTER

@@ -301,6 +301,18 @@ def test_drift_is_shown_and_mended(out: Out, as_staff: Client) -> None:
     assert RecordLink.objects.get().is_due
 
 
+def test_a_comparison_that_was_killed_does_not_go_on_for_ever(out: Out, as_staff: Client) -> None:
+    report = DriftReport.objects.create(company=out.company, integration=out.integration)
+    addresses = [reverse("admin:crm_driftreport_changelist"), reverse("admin:crm_driftreport_change", args=[report.pk])]
+    for page in (as_staff.get(address).content.decode().lower() for address in addresses):
+        assert "still comparing" in page
+        assert "interrupted" not in page
+    DriftReport.objects.update(made_at=timezone.now() - timedelta(minutes=11))
+    for page in (as_staff.get(address).content.decode().lower() for address in addresses):
+        assert "still comparing" not in page
+        assert "interrupted" in page
+
+
 def test_a_policy_can_be_opened_from_its_crm_and_a_change_starts_a_sync(out: Out, as_staff: Client) -> None:
     policy.keep(out.integration)
     answer = as_staff.get(reverse("admin:crm_policy_of", args=[out.integration.pk]), follow=True)
