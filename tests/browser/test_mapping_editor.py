@@ -29,6 +29,8 @@ def test_a_line_is_changed_published_and_undone(page: Page, scene: Scene) -> Non
     page.goto(scene.address("change/"))
     line = page.locator("#match-score")
     line.get_by_role("link", name="Edit Match score").click()
+    # It takes the focus once it is in its place: what is typed before goes nowhere.
+    expect(line).to_be_focused()
     line.get_by_label("Search by label or API name").press_sequentially("band")
     expect(line.locator(".field")).to_have_count(2)
     line.get_by_role("radio", name="Score band").check()
