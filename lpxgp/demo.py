@@ -67,8 +67,10 @@ def run() -> int:
             if not SocialAccount.objects.filter(user=anna, provider="microsoft").exists():
                 connect_microsoft(sign_in(stage, anna), stage, anna)
             crms = connect_crms(stage)
-            stage.wait(lambda: all(first_sync_is_done(user, kind) for user, _, kind in linked), 120, "the first syncs")
-            stage.wait(lambda: all(map(demo_crm_links.is_synced, crms)), 120, "the first syncs of the CRMs")
+            awaited = [(user, kind) for user, provider, kind in linked if works(user, provider, kind)]
+            stage.wait(lambda: all(first_sync_is_done(*one) for one in awaited), 120, "the first syncs")
+            living = [crm for crm in crms if crm.works]
+            stage.wait(lambda: all(map(demo_crm_links.is_synced, living)), 120, "the first syncs of the CRMs")
             introduce(stage, company, anna, crms, time.monotonic() - began)
             while True:
                 stage.check()
@@ -192,9 +194,14 @@ def connect_crms(stage: Stage) -> tuple[CrmLink, ...]:
         if not crm.is_linked:
             say(f"Linking {crm.company.name}'s {crm.provider} through the sandbox's consent page")
             demo_crm_links.connect(stage, browser, crm)
-        if crm.provider == SALESFORCE:
+        if crm.provider == SALESFORCE and crm.works:
             demo_crm_links.announce_salesforce(stage, browser, crm)
     return crms
+
+
+def works(user: User, provider: str, kind: str) -> bool:
+    """Whether it is linked still: who plays with the demo may have disconnected or paused it."""
+    return Integration.unscoped.get(user=user, provider=provider, integration_type=kind).works
 
 
 def first_sync_is_done(user: User, kind: str) -> bool:

@@ -1,6 +1,7 @@
 """The demo's two companies with a CRM: Northlight has Salesforce, Harbourview HubSpot. Linked as their admins would."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from django.db.models import F, Q
 from django.urls import reverse
@@ -40,6 +41,11 @@ class CrmLink:
         found = Integration.unscoped.filter(company=self.company, provider=self.provider, integration_type="crm")
         return found.exists()
 
+    @property
+    def works(self) -> bool:
+        """Whether it is linked still: who plays with the demo may have disconnected or paused it."""
+        return self.is_linked and self.integration.works
+
 
 def load(stage: Stage) -> tuple[CrmLink, CrmLink]:
     """Fill the pretend CRMs of both companies, where they are empty."""
@@ -47,8 +53,7 @@ def load(stage: Stage) -> tuple[CrmLink, CrmLink]:
     ours = CrmLink(northlight, _admin(northlight), SALESFORCE, _admin(northlight).email)
     theirs = CrmLink(harbourview, _admin(harbourview), HUBSPOT, str(PORTAL))
     for link in (ours, theirs):
-        with tenancy.within(link.company.pk):
-            story = demo_crm.story()
+        story = partial(_story, link.company)
         if link.provider == SALESFORCE:
             demo_crm_worlds.fill_salesforce(stage, link.company.name, link.account, link.admin.name, story)
         else:
@@ -101,10 +106,6 @@ def tour(stage: Stage, links: tuple[CrmLink, ...]) -> str:
     """What there is to see of the CRMs."""
     ours, theirs = links
     admin, pk = f"{stage.web}/admin/crm", ours.integration.pk
-    contact = RecordLink.unscoped.filter(integration=ours.integration, kind="person", state="linked")
-    known = contact.filter(row_id__isnull=False).order_by("external_id")[0]
-    name = Person.unscoped.get(pk=known.row_id).display_name
-    page = record_pages.record_url(known.integration, known.crm_object, known.external_id)
     lines = {
         "Mapping": f"{admin}/fieldmapping/{pk}/change/   which field is which; try it, publish it, take it back",
         "Errors": f"{admin}/recordlink/console/{pk}/   why a record failed, what to do, and again",
@@ -117,11 +118,32 @@ def tour(stage: Stage, links: tuple[CrmLink, ...]) -> str:
   - Sign in as {theirs.admin.email}, the admin of a second firm, whose CRM is HubSpot.
   - Look into the CRMs as their own people do. What we wrote is marked there, and every record can be changed:
     Salesforce {stage.sandbox}/salesforce/{ORG}/
-    HubSpot    {stage.sandbox}/hubspot-app/contacts/{PORTAL}/
+    HubSpot    {stage.sandbox}/hubspot-app/contacts/{PORTAL}/{_somebody(stage, ours)}"""
+
+
+def _somebody(stage: Stage, link: CrmLink) -> str:
+    """One person on both sides, to be changed there and watched here; nothing where nobody is linked any more."""
+    contacts = RecordLink.unscoped.filter(integration=link.integration, kind="person", state="linked")
+    known = contacts.filter(row_id__isnull=False).order_by("external_id").first()
+    if known is None:
+        return ""
+    name = Person.unscoped.get(pk=known.row_id).display_name
+    return f"""
   - Give {name} another title in Salesforce, and see it here within seconds:
-    there      {page}
+    there      {record_pages.record_url(known.integration, known.crm_object, known.external_id)}
     here       {stage.web}{reverse("relationships:person", args=[known.row_id])}"""
 
 
+def _story(company: Company) -> demo_crm.Story:
+    with tenancy.within(company.pk):
+        return demo_crm.story()
+
+
 def _admin(company: Company) -> User:
-    return company.users.get(is_company_admin=True)
+    """Raises Stuck where nobody is one any more."""
+    admin = company.users.filter(is_company_admin=True).order_by("date_joined", "email").first()
+    if admin is None:
+        raise Stuck(
+            f"{company.name} has no admin any more. Make somebody one in the admin, or delete var/ to begin anew."
+        )
+    return admin

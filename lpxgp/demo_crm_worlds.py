@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -42,12 +42,16 @@ RULES = [
 """Refuses one record, so that the error console has something to show; a mapping of the firm's kind mends it."""
 
 
-def fill_salesforce(stage: Stage, name: str, username: str, admin: str, story: Story) -> None:
-    """An org of this name, whose administrator signs in as ``username``; one with accounts stays as it is."""
+def fill_salesforce(stage: Stage, name: str, username: str, admin: str, tell: Callable[[], Story]) -> None:
+    """An org of this name, whose administrator signs in as ``username``; one with accounts stays as it is.
+
+    ``tell`` is asked of an empty one alone: our rows tell it no more once people have worked with them.
+    """
     users = [{"username": username, "name": admin}]
     stage.control("salesforce/orgs", org=ORG, name=name, users=users)
     if has_records(stage, f"salesforce/records?org={ORG}&object=Account"):
         return
+    story = tell()
     for field, metadata in OUR_FIELDS.items():
         stage.control("salesforce/fields", org=ORG, field=field, metadata=metadata)
     accounts = _saved(stage, "Account", [_account(firm) for firm in story.firms])
@@ -60,8 +64,11 @@ def fill_salesforce(stage: Stage, name: str, username: str, admin: str, story: S
     stage.control("salesforce/validation_rules", org=ORG, rules=RULES)
 
 
-def fill_hubspot(stage: Stage, name: str, domain: str, owners: Iterable[str], story: Story) -> None:
-    """A portal of this name; one with companies stays as it is. The app is known there by its id."""
+def fill_hubspot(stage: Stage, name: str, domain: str, owners: Iterable[str], tell: Callable[[], Story]) -> None:
+    """A portal of this name; one with companies stays as it is. The app is known there by its id.
+
+    ``tell`` is asked of an empty one alone, as above.
+    """
     owned = [{"email": email} for email in owners]
     stage.control("hubspot/portals", id=PORTAL, name=name, domain=domain, time_zone="Europe/London", owners=owned)
     stage.control(
@@ -72,6 +79,7 @@ def fill_hubspot(stage: Stage, name: str, domain: str, owners: Iterable[str], st
     )
     if has_records(stage, f"hubspot/records?portal={PORTAL}&type=companies"):
         return
+    story = tell()
     make = {"data_type": "string", "fieldType": "text"}
     score = {"data_type": "number", "fieldType": "number", "label": "LPxGP match score"}
     stage.control("hubspot/properties", portal=PORTAL, type="companies", name="lpxgp_match_score", **score)

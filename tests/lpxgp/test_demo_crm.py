@@ -10,14 +10,15 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from integrations.models import Integration
 from lpxgp import demo_crm, demo_crm_links, demo_stage
 from lpxgp.demo_crm import TAG
 from lpxgp.demo_crm_worlds import ORG, PORTAL
-from lpxgp.demo_stage import Stage
+from lpxgp.demo_stage import Stage, Stuck
 from lpxgp.environment import origins
 from relationships import demo as seed
 from relationships import tenancy
-from relationships.models import Company, Organization, OrganizationDomain, Person, PersonAddress
+from relationships.models import Company, Organization, OrganizationDomain, Person, PersonAddress, User
 from sandbox.server import Sandbox
 
 
@@ -95,6 +96,38 @@ def test_both_pretend_crms_take_it_and_once_only(stage: Stage) -> None:
     demo_crm_links.load(stage)
     assert counts == {name: len(accounts(stage, name)) for name in counts}
     assert numbers == {kind: len(companies(stage, kind)) for kind in numbers}
+
+
+def test_it_goes_on_with_rows_that_people_have_worked_with(stage: Stage) -> None:
+    """Our rows tell the story only where a CRM is empty: later on people lack an address, a firm or the other twin."""
+    links = demo_crm_links.load(stage)
+    counts = {name: len(accounts(stage, name)) for name in ("Account", "Contact", "Note")}
+    for link in links:
+        with tenancy.within(link.company.pk):
+            PersonAddress.objects.all().delete()
+            OrganizationDomain.objects.all().delete()
+            User.objects.filter(company=link.company).update(is_company_admin=True)
+    assert demo_crm_links.load(stage)[0].admin in User.objects.filter(company__name=seed.COMPANY)
+    assert counts == {name: len(accounts(stage, name)) for name in counts}
+
+
+def test_a_company_without_an_admin_is_told_what_to_do(stage: Stage) -> None:
+    User.objects.filter(company__name=seed.SECOND_COMPANY).update(is_company_admin=False)
+    with pytest.raises(Stuck, match="Harbourview Partners has no admin any more"):
+        demo_crm_links.load(stage)
+
+
+def test_a_crm_that_was_disconnected_is_neither_waited_for_nor_shown_with_a_person(stage: Stage) -> None:
+    links = demo_crm_links.load(stage)
+    assert not any(link.works for link in links), "neither is linked yet"
+    for link in links:
+        status = Integration.Status.REVOKED
+        fields = {"company": link.company, "provider": link.provider, "integration_type": "crm"}
+        Integration.unscoped.create(**fields, external_account_id="1", sync_status=status)
+    assert not any(link.works for link in links)
+    tour = demo_crm_links.tour(stage, links)
+    assert "/admin/crm/fieldmapping/" in tour
+    assert "another title" not in tour
 
 
 def test_contacts_hang_on_their_firms_and_notes_on_contacts(stage: Stage) -> None:
