@@ -145,8 +145,9 @@ class RecordLinkAdmin(RecordsAdmin):
         if not is_all:
             links = links.filter(pk__in=uuids(request.POST.getlist("link")))
         count = self._resync(request, links, is_all)
-        if is_all and count:
-            words = f"Had all {count:,} that failed compared again: {console.cause_of(cause).title}"
+        if count:
+            which = f"all {count:,}" if is_all else f"{count:,} of those"
+            words = f"Had {which} that failed compared again: {console.cause_of(cause).title}"
             admin_log.note(staff(request), integration, f"{words}, field {field}." if field else f"{words}.")
         if console.failed(integration, cause, field).exists():
             address = reverse("admin:crm_console_records", args=[pk])

@@ -255,7 +255,8 @@ class DriftReportAdmin(RecordsAdmin):
         with tenancy.within(report.company_id):
             count = drift.mend(report, staff(request))
         admin_log.note(staff(request), report, f"Had the {count:,} that differ compared and written again.")
-        messages.success(request, f"{count:,} records are compared and written again now. Compare again in a while.")
+        which = "1 record is" if count == 1 else f"{count:,} records are"
+        messages.success(request, f"{which} compared and written again now. Compare again in a while.")
         return redirect("admin:crm_driftreport_change", pk)
 
     def compare_view(self, request: HttpRequest) -> HttpResponse:

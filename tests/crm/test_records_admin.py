@@ -295,7 +295,8 @@ def test_drift_is_shown_and_mended(out: Out, as_staff: Client) -> None:
     page = as_staff.get(reverse("admin:crm_driftreport_change", args=[report.pk])).content.decode()
     for words in ("1 difference", "Bern", "It changed in the CRM.", "Pension One"):
         assert words in page
-    as_staff.post(reverse("admin:crm_drift_mend", args=[report.pk]))
+    answer = as_staff.post(reverse("admin:crm_drift_mend", args=[report.pk]), follow=True)
+    assert "1 record is compared and written again now." in answer.content.decode()
     report.refresh_from_db()
     assert report.mended_at is not None
     assert RecordLink.objects.get().is_due
