@@ -101,3 +101,5 @@ def test_the_products_page_of_a_contact_leads_there(visit: Visit, firm: Firm, le
     page.get_by_role("link", name="Lena Lee in").click()
     expect(page.get_by_role("heading", name="Lena Lee")).to_be_visible()
     expect(page.get_by_text("Sandbox, not")).to_be_visible()
+    # Its heading is there before its style sheet, which would be asked of a sandbox that has ended.
+    page.wait_for_load_state("load")
