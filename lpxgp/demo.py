@@ -200,7 +200,7 @@ def connect_crms(stage: Stage) -> tuple[CrmLink, ...]:
 
 
 def works(user: User, provider: str, kind: str) -> bool:
-    """Whether it is linked still: who plays with the demo may have disconnected or paused it."""
+    """The same of a member's calendar or mailbox as CrmLink.works."""
     return Integration.unscoped.get(user=user, provider=provider, integration_type=kind).works
 
 

@@ -10,9 +10,11 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from crm.models import RecordLink
 from integrations.models import Integration
 from lpxgp import demo_crm, demo_crm_links, demo_stage
 from lpxgp.demo_crm import TAG
+from lpxgp.demo_crm_links import CrmLink
 from lpxgp.demo_crm_worlds import ORG, PORTAL
 from lpxgp.demo_stage import Stage, Stuck
 from lpxgp.environment import origins
@@ -54,6 +56,12 @@ def accounts(stage: Stage, name: str) -> list[dict[str, Any]]:
 
 def companies(stage: Stage, kind: str) -> list[dict[str, Any]]:
     return shown(stage, f"hubspot/records?portal={PORTAL}&type={kind}")
+
+
+def put_link(link: CrmLink, status: str) -> None:
+    fields = {"company": link.company, "provider": link.provider, "integration_type": "crm"}
+    details = {"instance_url": f"https://{ORG}"}
+    Integration.unscoped.create(**fields, external_account_id="1", details=details, sync_status=status)
 
 
 @pytest.mark.parametrize("name", [seed.COMPANY, seed.SECOND_COMPANY])
@@ -117,17 +125,27 @@ def test_a_company_without_an_admin_is_told_what_to_do(stage: Stage) -> None:
         demo_crm_links.load(stage)
 
 
-def test_a_crm_that_was_disconnected_is_neither_waited_for_nor_shown_with_a_person(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("status", "works"), [("active", True), ("error", True), ("paused", False), ("revoked", False)]
+)
+def test_only_a_crm_that_is_linked_still_is_waited_for(stage: Stage, status: str, works: bool) -> None:
+    link, _ = demo_crm_links.load(stage)
+    assert not link.works, "it is not linked yet"
+    put_link(link, status)
+    assert link.works == works
+
+
+def test_the_tour_names_no_person_where_nobody_is_linked_any_more(stage: Stage) -> None:
     links = demo_crm_links.load(stage)
-    assert not any(link.works for link in links), "neither is linked yet"
     for link in links:
-        status = Integration.Status.REVOKED
-        fields = {"company": link.company, "provider": link.provider, "integration_type": "crm"}
-        Integration.unscoped.create(**fields, external_account_id="1", sync_status=status)
-    assert not any(link.works for link in links)
-    tour = demo_crm_links.tour(stage, links)
-    assert "/admin/crm/fieldmapping/" in tour
-    assert "another title" not in tour
+        put_link(link, "revoked")
+    person = Person.unscoped.filter(company=links[0].company).order_by("pk")[0]
+    assert "another title" not in demo_crm_links.tour(stage, links)
+    RecordLink.unscoped.create(
+        company=links[0].company, integration=links[0].integration, kind="person", row_id=person.pk,
+        crm_object="Contact", external_id="003000000000001AAA", state="linked",
+    )  # fmt: skip
+    assert f"Give {person.display_name} another title" in demo_crm_links.tour(stage, links)
 
 
 def test_contacts_hang_on_their_firms_and_notes_on_contacts(stage: Stage) -> None:
