@@ -24,6 +24,7 @@ from integrations.models import Channel, Integration, SetAside, SyncRun, SyncSta
 from relationships.models import User
 
 SYNC_NOW_EVERY = timedelta(seconds=30)
+LONG_WAIT = timedelta(minutes=2)
 # A new link's pushes are arranged within seconds; where they cannot be, the page stops asking after this.
 ARRANGED_WITHIN = timedelta(minutes=2)
 
@@ -104,7 +105,18 @@ class Card:
         return self.integration is not None and self.integration.sync_status != Integration.Status.REVOKED
 
     @property
+    def pause(self) -> Line | None:
+        """What cannot go on for minutes, or hours, while nothing else is read; shorter waits are a part of reading."""
+        if self.running or not self.is_busy:
+            return None
+        later = timezone.now() + LONG_WAIT
+        waiting = [line for line in self.lines if line.waits_for]
+        return next((line for line in waiting if (line.state.next_attempt_at or later) > later), None)
+
+    @property
     def tone(self) -> str:
+        if self.pause:
+            return "warn"
         return TONES[Integration.Status(self.integration.sync_status)] if self.integration else "off"
 
     @property
@@ -125,6 +137,8 @@ class Card:
     @property
     def refresh_seconds(self) -> int:
         """How often the page asks what is new; 0 where nothing is about to change."""
+        if self.pause:
+            return 30
         if self.is_busy:
             return 5 if any(line.plan for line in self.lines) else 2
         integration = self.integration
@@ -143,7 +157,7 @@ class Card:
             (line.state.pk, line.state.last_error, line.state.last_error and line.state.next_attempt_at, line.push)
             for line in self.lines
         ]
-        state = (integration.sync_status, integration.reason, self.shows_plan)
+        state = (integration.sync_status, integration.reason, self.shows_plan, self.pause is None)
         shown = (*state, self.refresh_seconds, len(self.missing), self.may_change, lines)
         return f"{zlib.crc32(repr(shown).encode()):x}"
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -98,6 +99,31 @@ def test_counts_progress_and_the_next_check(integration: Integration, alice: Use
     assert (card.counts, card.set_aside, card.next_sync_at) == ({"events": 3, "meetings": 2}, 1, soon)
     assert [line.run for line in card.running] == [running]
     assert card.sync_now_at is not None
+
+
+@pytest.mark.parametrize(("wait", "is_long"), [(timedelta(seconds=40), False), (timedelta(hours=1), True)])
+def test_what_waits_for_long_says_why_and_until_when(
+    integration: Integration, alice: User, as_alice: Client, wait: timedelta, is_long: bool
+) -> None:
+    """A day's allowance is used up: that reading began in a moment was said for hours."""
+    again_at = timezone.now() + wait
+    state = calendar(integration, dirty_mark=1, next_attempt_at=again_at)
+    Integration.unscoped.update(sync_status="syncing")
+    SyncRun.unscoped.create(
+        company=alice.company, state=state, kind="changes", trigger="poll", outcome="interrupted", error="All is used."
+    )
+    card = card_of(alice)
+    assert (card.pause is not None, card.tone, card.refresh_seconds) == (
+        (True, "warn", 30) if is_long else (False, "busy", 2)
+    )
+    page = " ".join(as_alice.get("/settings/integrations/").content.decode().split())
+    assert ("All is used. It goes on by itself at <time" in page) == is_long
+    assert ("Reading begins in a moment." in page) != is_long
+    assert (">Waiting</span>" in page) == is_long
+    before = card.face
+    SyncRun.unscoped.create(company=alice.company, state=state, kind="changes", trigger="poll")
+    assert card_of(alice).pause is None
+    assert (card_of(alice).face != before) == is_long, "the card is exchanged once it goes on"
 
 
 def test_a_card_refreshes_itself_only_while_something_happens(integration: Integration, alice: User) -> None:
