@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from crm import ledger, link_errors, links, rows
@@ -82,13 +83,16 @@ def follow(book: Book, kind: str, record: Record, policy: Policy, now: datetime)
 def let_go(integration: Integration) -> None:
     """Links whose rows were deleted here are kept in sync no more: their records stay, and make no new rows.
 
-    One whose last write may or may not be there waits until that is known. One statement for each kind of row.
+    A row that was made one with another goes with that one. One whose last write may or may not be there waits until
+    that is known. One statement for each kind of row.
     """
     unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
     for kind, table in rows.TABLES.items():
-        linked = RecordLink.objects.filter(integration=integration, kind=kind, row_id__isnull=False)
-        gone = linked.filter(~Exists(table.objects.filter(pk=OuterRef("row_id"))), ~Exists(unsure))
-        gone.update(**link_errors.NONE, state=RecordLink.State.IGNORED, row_id=None, reason=GONE, is_due=False)
+        links = RecordLink.objects.filter(integration=integration, kind=kind)
+        linked = links.alias(row=Coalesce("row_id", "merged_into")).filter(row__isnull=False)
+        gone = linked.filter(~Exists(table.objects.filter(pk=OuterRef("row"))), ~Exists(unsure))
+        ended = {"row_id": None, "merged_into": None, "reason": GONE, "is_due": False}
+        gone.update(**link_errors.NONE, **ended, state=RecordLink.State.IGNORED)
 
 
 def vanish(book: Book, external_id: str, policy: Policy, now: datetime) -> None:

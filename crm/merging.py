@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 
 from crm import conflicts, links, rows
 from crm.models import Policy, RecordLink
@@ -96,6 +97,7 @@ def _link(kind: str, kept: Any, other: Any) -> tuple[list[RecordLink], Left]:
     for link in both.order_by("created_at", "pk"):
         by_crm[link.integration_id].append(link)
     own: list[RecordLink] = []
+    lost: list[RecordLink] = []
     left: Left = []
     for some in by_crm.values():
         first, *rest = sorted(some, key=lambda link: link.state not in LIVING)
@@ -105,9 +107,13 @@ def _link(kind: str, kept: Any, other: Any) -> tuple[list[RecordLink], Left]:
             link.row_id, link.state, link.is_due = None, RecordLink.State.IGNORED, False
             link.reason = "Its row was merged with another one here."
         links.store(rest)
+        lost += rest
         first.row_id, first.is_due = kept.pk, True
         links.store([first])
         own.append(first)
+    # Once the kept row is deleted, what is kept of these goes too.
+    of_lost = Q(pk__in=[link.pk for link in lost]) | Q(kind=kind, merged_into=other.pk)
+    RecordLink.objects.filter(of_lost).update(merged_into=kept.pk)
     return own, left
 
 

@@ -189,6 +189,7 @@ class RecordLink(TenantModel):
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="record_links")
     kind = models.TextField(help_text="organization, person, meeting, email, task or note")
     row_id = models.UUIDField(null=True, help_text="Primary key of our row.")
+    merged_into = models.UUIDField(null=True, help_text="Our row that the one it was linked to was made one with.")
     crm_object = models.TextField()
     external_id = models.TextField(blank=True)
     state = models.TextField(choices=State, default=State.LINKED)

@@ -106,3 +106,13 @@ def test_an_admin_finds_the_address_for_outbound_messages(
     assert page in as_alice.get("/settings/integrations/").content.decode()
     assert as_bob.get(page).status_code == 404
     assert page not in as_bob.get("/settings/integrations/").content.decode()
+
+
+def test_after_disconnecting_the_page_of_the_address_says_to_link_again(
+    salesforce: Crm, alice: User, as_alice: Client
+) -> None:
+    integration = salesforce.link(alice, "admin@acme.example", login_host="login.salesforce.com")
+    as_alice.post(f"/settings/integrations/{integration.pk}/disconnect/", {"imported": "keep"})
+    shown = as_alice.get(f"/settings/integrations/{integration.pk}/pushes/").content.decode()
+    assert "Link it again" in shown
+    assert "come back in a minute" not in shown
