@@ -35,30 +35,34 @@ NEWS: Mapping[type[TenantModel], str] = {
 class Look:
     """A look under way: what came ``since``, and the kinds of rows of which some went.
 
-    ``is_early``: a sync is under way, which may still store what follows from block rules that went.
+    A sync that began before a block rule went may still store what follows from that. ``waits_for`` are the holds of
+    these, by their states; ``released`` are the states whose such sync is over: what they hold is to be judged once
+    more.
     """
 
     row: Any
     since: datetime
     gone: frozenset[type[TenantModel]]
-    is_early: bool
+    released: frozenset[uuid.UUID]
+    waits_for: dict[str, str]
     began_at: datetime
     counted: dict[str, int]
 
-    def keep_open(self, model: type[TenantModel]) -> None:
-        """What went of this kind could not be followed now: the next look shall see it too, as one that is missing."""
-        self.counted[model.__name__] += 1
+    def wait(self, holds: Mapping[uuid.UUID, uuid.UUID | None]) -> None:
+        """Wait for these syncs too, by their states."""
+        self.waits_for |= {str(state_id): str(hold) for state_id, hold in holds.items()}
 
     def close(self) -> None:
         """Everything that was new has been followed."""
-        self.row.looked_at, self.row.rows = self.began_at, self.counted
+        self.row.looked_at, self.row.rows, self.row.waits_for = self.began_at, self.counted, self.waits_for
         self.row.save()
 
 
 def companies(looks: type[TenantModel]) -> list[uuid.UUID]:
-    """Companies where something came, changed or went since their last look. A query for each kind of row."""
+    """Companies where something came, changed or went since their last look, or whose look waits for a sync. A query
+    for each kind of row."""
     rows = {look.company_id: look for look in looks.unscoped.all()}
-    found: set[uuid.UUID] = set()
+    found = {company_id for company_id, look in rows.items() if look.waits_for}
     for model, column in NEWS.items():
         counted = model.unscoped.order_by().values("company_id").annotate(newest=Max(column), rows=Count("pk"))
         now = {row["company_id"]: row for row in counted}
@@ -76,9 +80,13 @@ def look(looks: type[TenantModel], company_id: uuid.UUID, resource_type: str) ->
     row, _ = looks.objects.get_or_create(company_id=company_id, defaults={"looked_at": datetime.fromtimestamp(0, UTC)})
     began_at, counted = timezone.now(), {model.__name__: model.objects.count() for model in NEWS}
     gone = frozenset(model for model, column in NEWS.items() if _is_less(model, column, row, counted))
-    under_way = SyncState.objects.filter(resource_type=resource_type, held_until__gt=began_at)
-    is_early = BlockRule in gone and under_way.exists()
-    return Look(row, row.looked_at - OVERLAP, gone, is_early, began_at, counted)
+    held = SyncState.objects.filter(resource_type=resource_type, held_until__gt=began_at)
+    under_way = {str(pk): str(hold) for pk, hold in held.values_list("pk", "held_by")}
+    waits_for = {pk: hold for pk, hold in row.waits_for.items() if under_way.get(pk) == hold}
+    released = frozenset(uuid.UUID(pk) for pk in row.waits_for.keys() - waits_for.keys())
+    if BlockRule in gone:
+        waits_for = under_way
+    return Look(row, row.looked_at - OVERLAP, gone, released, waits_for, began_at, counted)
 
 
 def _is_less(model: type[TenantModel], column: str, row: Any, counted: Mapping[str, int]) -> bool:

@@ -108,6 +108,9 @@ class ContactsLook(TenantModel):
 
     looked_at = models.DateTimeField()
     rows = models.JSONField(default=dict, help_text="How many rows of each kind there were: fewer mean removed ones.")
+    waits_for = models.JSONField(
+        default=dict, help_text="Syncs under way when a block rule went: what each reads, and its hold."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["company"], name="contacts_look_once")]

@@ -28,49 +28,52 @@ def rematch(company_id: uuid.UUID) -> int:
     """Judge the events again that the news of this company concern; returns how many changed their verdict."""
     with tenancy.within(company_id):
         look = news.look(ContactsLook, company_id, "calendar")
-        concerned = _all_events() if look.gone else _concerned(look.since)
+        concerned = _events(Q()) if look.gone else _concerned(look.since, look.released)
         changed = 0
         for start in range(0, len(concerned), BATCH):
             if start:
                 bulk.give_way()
             changed += reconsider(company_id, concerned[start : start + BATCH])
-        if BlockRule in look.gone and (look.is_early or not _read_blocked_again()):
-            look.keep_open(BlockRule)  # a sync is at it: once more, later
+        if BlockRule in look.gone:
+            look.wait(_read_blocked_again(Q()))
+        elif look.released:
+            look.wait(_read_blocked_again(Q(pk__in=look.released)))
         look.close()
         return changed
 
 
-def _all_events() -> Sequence[uuid.UUID]:
-    return list(CalendarEvent.objects.filter(is_cancelled=False).order_by("pk").values_list("pk", flat=True))
+def _events(which: Q) -> Sequence[uuid.UUID]:
+    return list(CalendarEvent.objects.filter(which, is_cancelled=False).order_by("pk").values_list("pk", flat=True))
 
 
-def _concerned(since: datetime) -> Sequence[uuid.UUID]:
-    """Events with a guest whom the news concern, and meetings with a person who changed."""
+def _concerned(since: datetime, released: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Events with a guest whom the news concern, meetings with a person who changed, and all of these calendars."""
     changed = Touchpoint.objects.filter(people__updated_at__gt=since)
     guests = EventGuest.objects.filter(
         news.concerns(since, EventGuest.objects.all()) | Q(event__meeting_key__in=changed.values("unique_key")),
         event__is_cancelled=False,
     )
-    return list(guests.order_by("event_id").values_list("event_id", flat=True).distinct())
+    found = guests.order_by("event_id").values_list("event_id", flat=True).distinct()
+    return sorted({*found, *(_events(Q(state__in=released)) if released else ())})
 
 
-def _read_blocked_again() -> bool:
+def _read_blocked_again(which: Q) -> dict[uuid.UUID, uuid.UUID | None]:
     """A rule was removed: of the events it kept out nothing was stored, so their calendars are read once more.
 
-    False where a sync holds one of them: it would write its own cursor back.
+    Returns the holds of those that a sync reads at this moment, which would write its own cursor back.
     """
-    kept_out = CalendarEvent.objects.filter(state=OuterRef("pk"), verdict=CalendarEvent.Verdict.BLOCKED)
-    states = SyncState.objects.filter(Exists(kept_out), is_chosen=True)
-    with transaction.atomic():
-        ids = list(states.values_list("pk", flat=True))
-        blocked = CalendarEvent.objects.filter(state__in=ids, verdict=CalendarEvent.Verdict.BLOCKED)
-        free = SyncState.objects.filter(Q(held_until__isnull=True) | Q(held_until__lte=timezone.now()), pk__in=ids)
-        if free.update(cursor="", page_cursor="", round_id=None) != len(ids):
-            transaction.set_rollback(True)
-            return False
-        blocked.update(etag="")
-        sync_states.poke(ids, trigger=SyncRun.Trigger.RETRY)
-    return True
+    blocked = CalendarEvent.objects.filter(verdict=CalendarEvent.Verdict.BLOCKED)
+    states = SyncState.objects.filter(which, Exists(blocked.filter(state=OuterRef("pk"))), is_chosen=True)
+    busy = {}
+    for state_id, hold in states.order_by("pk").values_list("pk", "held_by"):
+        with transaction.atomic():
+            free = SyncState.objects.filter(Q(held_until__isnull=True) | Q(held_until__lte=timezone.now()), pk=state_id)
+            if not free.update(cursor="", page_cursor="", round_id=None):
+                busy[state_id] = hold
+                continue
+            blocked.filter(state=state_id).update(etag="")
+            sync_states.poke([state_id], trigger=SyncRun.Trigger.RETRY)
+    return busy
 
 
 def reconsider(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:

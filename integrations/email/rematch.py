@@ -51,7 +51,7 @@ def rematch(company_id: uuid.UUID) -> int:
     """
     with tenancy.within(company_id):
         look = news.look(MailLook, company_id, MAILBOX)
-        concerned = _all() if look.gone else _concerned(look.since)
+        concerned = _messages(Q()) if look.gone else _concerned(look.since, look.released)
         changed = 0
         for start in range(0, len(concerned), BATCH):
             if start:
@@ -59,25 +59,26 @@ def rematch(company_id: uuid.UUID) -> int:
             changed += reconsider(company_id, concerned[start : start + BATCH])
         _review(company_id, concerned)
         _look_back(look.since)
-        if look.is_early:
-            look.keep_open(BlockRule)  # once more, when it is over
-        elif BlockRule in look.gone:
-            _look_for_the_unblocked()
+        if BlockRule in look.gone:
+            _look_for_the_unblocked(~Q(pk__in=look.waits_for))
+        elif look.released:
+            _look_for_the_unblocked(Q(pk__in=look.released))
         look.close()
         return changed
 
 
-def _all() -> Sequence[uuid.UUID]:
-    return list(EmailMessage.objects.order_by("pk").values_list("pk", flat=True))
+def _messages(which: Q) -> Sequence[uuid.UUID]:
+    return list(EmailMessage.objects.filter(which).order_by("pk").values_list("pk", flat=True))
 
 
-def _concerned(since: datetime) -> Sequence[uuid.UUID]:
-    """Messages with somebody whom the news concern, and mail with a person who changed."""
+def _concerned(since: datetime, released: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Messages with somebody whom the news concern, mail with a person who changed, and all of these mailboxes."""
     changed = Touchpoint.objects.filter(people__updated_at__gt=since)
     parties = EmailParty.objects.filter(
         news.concerns(since, EmailParty.objects.all()) | Q(message__unique_key__in=changed.values("unique_key"))
     )
-    return list(parties.order_by("message_id").values_list("message_id", flat=True).distinct())
+    found = parties.order_by("message_id").values_list("message_id", flat=True).distinct()
+    return sorted({*found, *(_messages(Q(state__in=released)) if released else ())})
 
 
 def reconsider(company_id: uuid.UUID, message_ids: Collection[uuid.UUID]) -> int:
@@ -148,7 +149,7 @@ def _look_back(since: datetime) -> None:
     newcomers = list(_newcomers(since))
     if not newcomers:
         return
-    for state in _mailboxes():
+    for state in _mailboxes(Q()):
         owner = state.integration.user_id
         blocked = blocking.find_rules([owner] if owner else [])
         asked = list(MailSearch.objects.filter(state=state).exclude(purpose=MailSearch.Purpose.GAP))
@@ -206,10 +207,13 @@ def _ask(state: SyncState, wanted: Sequence[Newcomer]) -> None:
         sync_states.poke([state.pk], trigger=SyncRun.Trigger.RETRY)
 
 
-def _look_for_the_unblocked() -> None:
-    """A rule went: of mail it kept out nothing was stored. What is known already is listed, and not read again."""
+def _look_for_the_unblocked(which: Q) -> None:
+    """A rule went: of mail it kept out nothing was stored. What is known already is listed, and not read again.
+
+    A mailbox that a sync reads by the old rules is to be left out until that is over: it would search by these too.
+    """
     since = timezone.now() - timedelta(days=settings.HISTORY_DAYS_BACK)
-    for state in _mailboxes():
+    for state in _mailboxes(which):
         adapter = providers.mail_adapter(state.integration.provider)
         with transaction.atomic():
             about = "Contacts that are no longer blocked"
@@ -217,7 +221,7 @@ def _look_for_the_unblocked() -> None:
             sync_states.poke([state.pk], trigger=SyncRun.Trigger.RETRY)
 
 
-def _mailboxes() -> Sequence[SyncState]:
+def _mailboxes(which: Q) -> Sequence[SyncState]:
     """Mailboxes that were read before, and are read: one that was not begins with everybody known anyway."""
-    rows = SyncState.objects.filter(resource_type=MAILBOX, is_chosen=True).exclude(cursor="")
+    rows = SyncState.objects.filter(which, resource_type=MAILBOX, is_chosen=True).exclude(cursor="")
     return list(rows.select_related("integration").order_by("pk"))

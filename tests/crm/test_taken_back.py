@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from crm import conflicts, deletes, drift, erasing, jobs, merging, taken_back
+from crm import conflicts, deletes, drift, erasing, jobs, taken_back
 from crm.mapping import Row
 from crm.models import Conflict, DriftReport, Policy, RecordLink, Twin, Write
 from integrations import poked_items
@@ -294,24 +293,6 @@ def test_a_row_that_is_deleted_after_its_record_was_merged_away_leaves_no_values
     taken_back.sweep(out.integration)
     assert SECRET not in kept(link)
     assert (link.state, link.row_id, link.reason) == ("ignored", None, deletes.GONE)
-
-
-def test_what_was_merged_into_a_row_here_leaves_no_values_once_that_is_deleted(out: Out) -> None:
-    first, second, third = (linked(out, name) for name in ("Lena", "Lene", "Leni"))
-    lost = RecordLink.objects.get(row_id=third.pk)
-    conflict(lost)
-    RecordLink.objects.filter(pk=lost.pk).update(shadow={"Title": {"theirs": SECRET, "ours": SECRET}})
-    with transaction.atomic():
-        merging.unite("person", [second.pk, third.pk])
-        merging.unite("person", [first.pk, second.pk])
-    deletes.let_go(out.integration)
-    taken_back.sweep(out.integration)
-    assert SECRET in kept(lost), "whoever it is of is still here"
-    first.delete()
-    deletes.let_go(out.integration)
-    taken_back.sweep(out.integration)
-    assert SECRET not in kept(lost)
-    assert (lost.state, lost.row_id, lost.merged_into, lost.reason) == ("ignored", None, None, deletes.GONE)
 
 
 @pytest.mark.parametrize("is_merged", [True, False])

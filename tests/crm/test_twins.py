@@ -4,9 +4,10 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from crm import conflicts, sending, twins
+from crm import conflicts, deletes, merging, sending, taken_back, twins
 from crm.models import Conflict, Policy, RecordLink, Twin
 from crm.twins import Proposal
 from integrations import runs
@@ -14,6 +15,8 @@ from integrations.errors import Temporary, Unusable
 from relationships.models import FollowUp, Fund, Match, Note, Organization, Person, Task, Touchpoint, User
 from tests.crm.in_scene import In
 from tests.crm.out_scene import Out
+from tests.crm.test_crm_privacy import linked
+from tests.crm.test_taken_back import SECRET, conflict, kept
 
 
 def proposed(coming: In, kind: str, *rows: uuid.UUID) -> Twin:
@@ -191,3 +194,21 @@ def test_a_row_that_goes_before_its_first_link_is_stored_makes_no_record(
     out.push()
     assert [row.key for row in out.crm.living("Contact")] == [str(old.pk)]
     assert RecordLink.objects.get().row_id == old.pk
+
+
+def test_what_was_merged_into_a_row_here_leaves_no_values_once_that_is_deleted(out: Out) -> None:
+    first, second, third = (linked(out, name) for name in ("Lena", "Lene", "Leni"))
+    lost = RecordLink.objects.get(row_id=third.pk)
+    conflict(lost)
+    RecordLink.objects.filter(pk=lost.pk).update(shadow={"Title": {"theirs": SECRET, "ours": SECRET}})
+    with transaction.atomic():
+        merging.unite("person", [second.pk, third.pk])
+        merging.unite("person", [first.pk, second.pk])
+    deletes.let_go(out.integration)
+    taken_back.sweep(out.integration)
+    assert SECRET in kept(lost), "whoever it is of is still here"
+    first.delete()
+    deletes.let_go(out.integration)
+    taken_back.sweep(out.integration)
+    assert SECRET not in kept(lost)
+    assert (lost.state, lost.row_id, lost.merged_into, lost.reason) == ("ignored", None, None, deletes.GONE)

@@ -27,7 +27,7 @@ from relationships.models import (
     Touchpoint,
     User,
 )
-from tests.integrations.calendar.scene import ALICE, LP, RunJobs, at, events_of, last_run, meeting, meetings_of
+from tests.integrations.calendar.scene import ALICE, BOB, LP, RunJobs, at, events_of, last_run, meeting, meetings_of
 from tests.integrations.conftest import Google, Link, state_of
 
 pytestmark = pytest.mark.django_db
@@ -281,6 +281,54 @@ def test_what_a_sync_stores_by_a_rule_that_went_meanwhile_is_judged_again(
     assert rematch.companies_with_news() == []
 
 
+def test_while_a_sync_goes_on_the_past_is_judged_once(
+    read: SyncState, acme: Company, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP, strength="hide")
+    look()
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=at(3), held_by=acme.pk)
+    rule.delete()
+    look()
+    assert rematch.companies_with_news() == [acme.pk], "the sync may still store what follows from the rule"
+    reconsider, judged = rematch.reconsider, list[uuid.UUID]()
+
+    def counted(company_id: uuid.UUID, event_ids: Collection[uuid.UUID]) -> int:
+        judged.extend(event_ids)
+        return reconsider(company_id, event_ids)
+
+    monkeypatch.setattr(rematch, "reconsider", counted)
+    look()
+    look()
+    assert judged == []
+
+    SyncState.unscoped.filter(pk=read.pk).update(held_by=read.pk)
+    look()
+    assert sorted(judged) == sorted(row.pk for row in events_of(read).values()), "another sync reads by today's rules"
+    look()
+    assert len(judged) == len(events_of(read))
+    assert rematch.companies_with_news() == []
+
+
+def test_calendars_at_rest_come_back_while_another_is_read(
+    google: Google, read: SyncState, link: Link, bob: User, acme: Company, look: Look
+) -> None:
+    google.put(BOB, meeting("own", at(-1), BOB, LP))
+    other = state_of(link(bob))
+    rule = BlockRule.unscoped.create(company=acme, kind="address", value=LP)
+    look()
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=at(3), held_by=acme.pk)
+    rule.delete()
+    look()
+    look()
+    assert (events_of(other)["own"].verdict, events_of(read)["lena"].verdict) == ("unknown_guests", "blocked")
+    assert SyncRun.unscoped.filter(state=other, kind=SyncRun.Kind.FULL).count() == 1
+
+    SyncState.unscoped.filter(pk=read.pk).update(held_until=None, held_by=None)
+    look()
+    assert events_of(read)["lena"].verdict == "unknown_guests"
+    assert SyncRun.unscoped.filter(state=other, kind=SyncRun.Kind.FULL).count() == 1
+
+
 def test_a_cancelled_event_never_comes_back_by_a_look(
     google: Google, read: SyncState, acme: Company, look: Look, run_jobs: RunJobs
 ) -> None:
@@ -352,10 +400,10 @@ def test_a_long_look_lets_others_write_meanwhile(
 def test_two_first_looks_at_once_end_in_one(read: SyncState, acme: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     original = rematch._concerned
 
-    def second(since: datetime) -> Sequence[uuid.UUID]:
+    def second(since: datetime, released: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
         monkeypatch.setattr(rematch, "_concerned", original)
         rematch.rematch(acme.pk)
-        return original(since)
+        return original(since, released)
 
     monkeypatch.setattr(rematch, "_concerned", second)
     rematch.rematch(acme.pk)

@@ -259,6 +259,25 @@ def test_what_a_sync_stores_by_a_rule_that_went_meanwhile_is_judged_again(
     assert rematch.companies_with_news() == []
 
 
+def test_a_mailbox_that_is_read_is_searched_for_the_unblocked_once_that_is_over(
+    state: SyncState, alice: User, noon: time_machine.Traveller
+) -> None:
+    noon.shift(timedelta(minutes=10))
+    rule = BlockRule.objects.create(company=alice.company, kind="address", value=LP, strength="never")
+    run(state)
+    noon.shift(timedelta(minutes=10))
+    SyncState.objects.filter(pk=state.pk).update(held_until=timezone.now() + timedelta(minutes=1), held_by=alice.pk)
+    rule.delete()
+    jobs.rematch()
+    jobs.rematch()
+    assert searches() == [], "it would be searched by the rule that went"
+
+    SyncState.objects.filter(pk=state.pk).update(held_until=None, held_by=None)
+    run(state)
+    assert stored() == {"known"}
+    assert rematch.companies_with_news() == []
+
+
 def test_a_users_own_rule_leaves_a_colleagues_copy_alone(
     state: SyncState,
     boxes: dict[str, MemoryMail],
