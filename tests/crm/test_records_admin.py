@@ -17,7 +17,7 @@ from crm import drift, echoes, policy, twins
 from crm.errors import CAUSES
 from crm.models import Budget, Conflict, DriftReport, Policy, RecordLink, Twin, Write
 from integrations.errors import Temporary
-from integrations.models import SetAside, SyncState
+from integrations.models import Integration, SetAside, SyncState
 from relationships.models import Match, Organization, OrganizationDomain, Person, User
 from tests.crm.in_scene import In
 from tests.crm.out_scene import Out
@@ -72,8 +72,11 @@ def test_the_console_tells_the_allowance_and_what_waits(out: Out, as_staff: Clie
         waits_until=timezone.now() + timedelta(hours=1), waits_for="Little is left.",
     )  # fmt: skip
     page = as_staff.get(console(out)).content.decode()
-    for words in ("12,345 of 15,000", "77 calls", "Little is left.", "Meetings: 31"):
+    for words in ("12,345 of 15,000", "77 calls", "Little is left.", "Meetings: 31", "<strong>Waiting</strong>"):
         assert words in page
+    assert "Waiting for calls" in as_staff.get(reverse("admin:crm_recordlink_changelist")).content.decode()
+    Integration.objects.filter(pk=out.integration.pk).update(sync_status="paused")
+    assert "<strong>Paused</strong>" in as_staff.get(console(out)).content.decode()
 
 
 def test_ticked_records_are_tried_again(out: Out, as_staff: Client) -> None:
