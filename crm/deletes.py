@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Exists, OuterRef
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from crm import ledger, link_errors, links, rows
@@ -15,6 +15,8 @@ from crm.models import Policy, RecordLink, Twin, Write
 from crm.twins import Proposal
 from integrations.models import Integration
 
+MERGED = ("organization", "person")
+"""Of these two rows can be made one here."""
 GONE = "Its row was deleted here."
 FORGOTTEN = "It was deleted for privacy in the CRM. Nothing was deleted here: that is for you to decide."
 
@@ -84,15 +86,20 @@ def let_go(integration: Integration) -> None:
     """Links whose rows were deleted here are kept in sync no more: their records stay, and make no new rows.
 
     A row that was made one with another goes with that one. One whose last write may or may not be there waits until
-    that is known. One statement for each kind of row.
+    that is known. One statement for each kind of row, and one for each that can be merged.
     """
-    unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
+    ours = RecordLink.objects.filter(integration=integration)
     for kind, table in rows.TABLES.items():
-        links = RecordLink.objects.filter(integration=integration, kind=kind)
-        linked = links.alias(row=Coalesce("row_id", "merged_into")).filter(row__isnull=False)
-        gone = linked.filter(~Exists(table.objects.filter(pk=OuterRef("row"))), ~Exists(unsure))
-        ended = {"row_id": None, "merged_into": None, "reason": GONE, "is_due": False}
-        gone.update(**link_errors.NONE, **ended, state=RecordLink.State.IGNORED)
+        _let_go(ours.filter(kind=kind, row_id__isnull=False), table, "row_id")
+    for kind in MERGED:
+        _let_go(ours.filter(kind=kind, row_id=None, merged_into__isnull=False), rows.TABLES[kind], "merged_into")
+
+
+def _let_go(linked: QuerySet[RecordLink], table: type[Any], column: str) -> None:
+    unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
+    gone = linked.filter(~Exists(table.objects.filter(pk=OuterRef(column))), ~Exists(unsure))
+    ended = {"row_id": None, "merged_into": None, "reason": GONE, "is_due": False}
+    gone.update(**link_errors.NONE, **ended, state=RecordLink.State.IGNORED)
 
 
 def vanish(book: Book, external_id: str, policy: Policy, now: datetime) -> None:

@@ -220,6 +220,9 @@ class RecordLink(TenantModel):
         indexes = [
             models.Index(fields=["integration", "kind"], condition=Q(is_due=True), name="link_due"),
             models.Index(
+                fields=["integration", "kind"], condition=Q(merged_into__isnull=False), name="link_merged_away"
+            ),
+            models.Index(
                 fields=["integration", "error_cause", "error_field"],
                 condition=~Q(error_cause=""),
                 name="link_failed",
