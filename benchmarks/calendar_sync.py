@@ -1,6 +1,7 @@
 """The first sync of a calendar, against a bare loop that only fetches and parses the same answers by the same session.
 
-Also: an unchanged full round against the first one and what it writes, queries per page, and peak memory.
+Also: an unchanged full round against the first one and what it writes, where the time of a first sync goes, queries per
+page, and peak memory.
 """
 
 import gc
@@ -11,11 +12,13 @@ import time
 import uuid
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import requests
 from django.conf import settings
@@ -152,6 +155,7 @@ def measure(options: Namespace) -> stage.Result:
         gc.freeze()  # as the worker does
         return {
             "speed": _speed(state, options),
+            "parts": _parts(state, options),
             "queries": _queries(state, options),
             "memory": _memory(state, options, origin),
         }
@@ -261,6 +265,45 @@ def _written_since(moment: datetime, guests: set[uuid.UUID]) -> int:
         + Touchpoint.unscoped.filter(updated_at__gte=moment).count()
         + len(set(EventGuest.unscoped.values_list("pk", flat=True)) - guests)
     )
+
+
+def _parts(state: SyncState, options: Namespace) -> dict[str, float]:
+    """Where the seconds of a first sync go, at the longest latency and the largest pages."""
+    latency, size = max(options.latencies), max(options.page_sizes)
+    rounds = report.Rounds()
+    name = f"{latency} ms, {size} a page"
+    for _ in range(options.rounds):
+        _aim(state, options.events, size, latency)
+        rounds.add(name, **_apart(state))
+    numbers = rounds.medians(name)
+    report.table(["seconds of a first sync", *numbers], [[name, *numbers.values()]])
+    return numbers
+
+
+def _apart(state: SyncState) -> dict[str, float]:
+    """One first sync: all of it, and its parts. ``other`` is Python's, the parsing of pages beside it in its way."""
+    spent = dict.fromkeys(("waiting for pages", "statements", "commits"), 0.0)
+
+    def timed(part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return call(*arguments)
+            finally:
+                spent[part] += time.perf_counter() - begun
+
+        return run
+
+    def statement(execute: Callable[..., Any], *arguments: Any) -> Any:
+        return timed("statements", execute)(*arguments)
+
+    with (
+        connection.execute_wrapper(statement),
+        mock.patch.object(connection, "commit", timed("commits", connection.commit)),
+        mock.patch.object(Future, "result", timed("waiting for pages", Future.result)),
+    ):
+        whole = _timed(lambda: sync.run(state.pk))
+    return {"all": whole, **spent, "other": whole - sum(spent.values())}
 
 
 def _queries(state: SyncState, options: Namespace) -> dict[str, float]:

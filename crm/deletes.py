@@ -9,14 +9,12 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from crm import ledger, link_errors, links, rows
+from crm import ledger, link_errors, links, merging, rows
 from crm.contract import Record
 from crm.models import Policy, RecordLink, Twin, Write
 from crm.twins import Proposal
 from integrations.models import Integration
 
-MERGED = ("organization", "person")
-"""Of these two rows can be made one here."""
 GONE = "Its row was deleted here."
 FORGOTTEN = "It was deleted for privacy in the CRM. Nothing was deleted here: that is for you to decide."
 
@@ -91,14 +89,14 @@ def let_go(integration: Integration) -> None:
     ours = RecordLink.objects.filter(integration=integration)
     for kind, table in rows.TABLES.items():
         _let_go(ours.filter(kind=kind, row_id__isnull=False), table, "row_id")
-    for kind in MERGED:
-        _let_go(ours.filter(kind=kind, row_id=None, merged_into__isnull=False), rows.TABLES[kind], "merged_into")
+    for kind, table in merging.TABLES.items():
+        _let_go(ours.filter(kind=kind, row_id=None, kept_row_id__isnull=False), table, "kept_row_id")
 
 
 def _let_go(linked: QuerySet[RecordLink], table: type[Any], column: str) -> None:
     unsure = Write.objects.filter(link=OuterRef("pk"), state__in=ledger.UNSURE)
     gone = linked.filter(~Exists(table.objects.filter(pk=OuterRef(column))), ~Exists(unsure))
-    ended = {"row_id": None, "merged_into": None, "reason": GONE, "is_due": False}
+    ended = {"row_id": None, "kept_row_id": None, "reason": GONE, "is_due": False}
     gone.update(**link_errors.NONE, **ended, state=RecordLink.State.IGNORED)
 
 

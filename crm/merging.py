@@ -112,8 +112,8 @@ def _link(kind: str, kept: Any, other: Any) -> tuple[list[RecordLink], Left]:
         links.store([first])
         own.append(first)
     # Once the kept row is deleted, what is kept of these goes too.
-    of_lost = Q(pk__in=[link.pk for link in lost]) | Q(kind=kind, merged_into=other.pk)
-    RecordLink.objects.filter(of_lost).update(merged_into=kept.pk)
+    of_lost = Q(pk__in=[link.pk for link in lost]) | Q(kind=kind, kept_row_id=other.pk)
+    RecordLink.objects.filter(of_lost).update(kept_row_id=kept.pk)
     return own, left
 
 

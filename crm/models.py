@@ -189,7 +189,7 @@ class RecordLink(TenantModel):
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="record_links")
     kind = models.TextField(help_text="organization, person, meeting, email, task or note")
     row_id = models.UUIDField(null=True, help_text="Primary key of our row.")
-    merged_into = models.UUIDField(null=True, help_text="Our row that the one it was linked to was made one with.")
+    kept_row_id = models.UUIDField(null=True, help_text="Primary key of the row that ours was merged into.")
     crm_object = models.TextField()
     external_id = models.TextField(blank=True)
     state = models.TextField(choices=State, default=State.LINKED)
@@ -220,7 +220,7 @@ class RecordLink(TenantModel):
         indexes = [
             models.Index(fields=["integration", "kind"], condition=Q(is_due=True), name="link_due"),
             models.Index(
-                fields=["integration", "kind"], condition=Q(merged_into__isnull=False), name="link_merged_away"
+                fields=["integration", "kind"], condition=Q(kept_row_id__isnull=False), name="link_merged_away"
             ),
             models.Index(
                 fields=["integration", "error_cause", "error_field"],

@@ -4,9 +4,10 @@ import uuid
 
 import structlog
 from allauth.account.decorators import reauthentication_required
+from django.contrib import messages
 from django.db.models import Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from integrations import channels, providers, signing_secrets, tokens
@@ -22,8 +23,14 @@ log = structlog.get_logger()
 def pushes(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """How instant updates are switched on where somebody has to do it at the provider: the address, and the steps."""
     integration = own_link(request, pk)
-    if not providers.service(integration.provider, integration.integration_type).push_steps:
+    service = providers.service(integration.provider, integration.integration_type)
+    if not service.push_steps:
         raise Http404
+    if integration.sync_status == Integration.Status.REVOKED:
+        messages.warning(
+            request, f"{service.label} is disconnected. Connect it first: then it has an address for this."
+        )
+        return redirect("integrations:settings")
     return _pushes_page(request, integration)
 
 

@@ -211,4 +211,4 @@ def test_what_was_merged_into_a_row_here_leaves_no_values_once_that_is_deleted(o
     deletes.let_go(out.integration)
     taken_back.sweep(out.integration)
     assert SECRET not in kept(lost)
-    assert (lost.state, lost.row_id, lost.merged_into, lost.reason) == ("ignored", None, None, deletes.GONE)
+    assert (lost.state, lost.row_id, lost.kept_row_id, lost.reason) == ("ignored", None, None, deletes.GONE)

@@ -108,11 +108,11 @@ def test_an_admin_finds_the_address_for_outbound_messages(
     assert page not in as_bob.get("/settings/integrations/").content.decode()
 
 
-def test_after_disconnecting_the_page_of_the_address_says_to_link_again(
+def test_after_disconnecting_the_page_of_the_address_leads_back_to_connect_it(
     salesforce: Crm, alice: User, as_alice: Client
 ) -> None:
     integration = salesforce.link(alice, "admin@acme.example", login_host="login.salesforce.com")
     as_alice.post(f"/settings/integrations/{integration.pk}/disconnect/", {"imported": "keep"})
-    shown = as_alice.get(f"/settings/integrations/{integration.pk}/pushes/").content.decode()
-    assert "Link it again" in shown
-    assert "come back in a minute" not in shown
+    answer = as_alice.get(f"/settings/integrations/{integration.pk}/pushes/", follow=True)
+    assert answer.redirect_chain == [("/settings/integrations/", 302)]
+    assert "Salesforce is disconnected. Connect it first" in answer.content.decode()
