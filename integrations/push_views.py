@@ -27,9 +27,7 @@ def pushes(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not service.push_steps:
         raise Http404
     if integration.sync_status == Integration.Status.REVOKED:
-        messages.warning(
-            request, f"{service.label} is disconnected. Connect it first: then it has an address for this."
-        )
+        messages.warning(request, f"{service.label} is disconnected. Connect it to arrange instant updates.")
         return redirect("integrations:settings")
     return _pushes_page(request, integration)
 

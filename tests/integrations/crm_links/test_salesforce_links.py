@@ -115,4 +115,4 @@ def test_after_disconnecting_the_page_of_the_address_leads_back_to_connect_it(
     as_alice.post(f"/settings/integrations/{integration.pk}/disconnect/", {"imported": "keep"})
     answer = as_alice.get(f"/settings/integrations/{integration.pk}/pushes/", follow=True)
     assert answer.redirect_chain == [("/settings/integrations/", 302)]
-    assert "Salesforce is disconnected. Connect it first" in answer.content.decode()
+    assert "Salesforce is disconnected. Connect it to arrange instant updates." in answer.content.decode()
