@@ -9,6 +9,7 @@ One worker per database: the heartbeats have no host in their name. Waits are me
 import logging
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -24,6 +25,7 @@ from integrations import heartbeat, runs
 from integrations.models import Heartbeat
 from lpxgp import cluster
 from lpxgp.processes import Group
+from webhooks import sweeping
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ LONGEST_PAUSE = 30.0
 PAUSE_OF_ONE_THAT_WORKED = 2.0
 """Seconds at most before a child starts again that had shown signs of life: something killed it, it can start."""
 KEEP_CLAIMS_AFTER = 8
-"""Deaths in a row after which claimed jobs are not given back: one of them may be what kills."""
+"""Deaths in a row after which nothing claimed is given back: it may be what kills."""
 SIZE_EVERY = 10.0
 GRACE_TO_HEAL = 3.0
 GRACE_TO_STOP = 20.0
@@ -49,17 +51,50 @@ GRACE_TO_SHRINK = 60.0
 
 @dataclass(frozen=True)
 class Charge:
-    """A child to run: its manage.py arguments, and the seconds it may go without a heartbeat."""
+    """A child to run: its manage.py arguments, the seconds it may go without a heartbeat, and what frees before each
+    start what a dead one had claimed."""
 
     name: str
     arguments: list[str]
     beat_limit: float
+    give_back: Callable[[], None]
     is_queue: bool = False
 
 
+def give_back_jobs() -> None:
+    """Free the jobs and syncs that a dead cluster had claimed, also one whose supervisor died with it.
+
+    Waiting an hour for a job, or minutes for a sync, helps nobody: jobs may run twice, and of two syncs of one resource
+    only the one with the hold can store anything.
+    Those claimed longer ago than a job may run stay claimed: one of them may be what the cluster died of.
+    """
+    now, claim_lasts = timezone.now(), timedelta(seconds=settings.Q_CLUSTER["retry"])
+    lately = now + claim_lasts - timedelta(seconds=settings.Q_CLUSTER["timeout"])
+    try:
+        freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=lately).update(lock=now)
+        syncs = runs.free_holds()
+    except DatabaseTrouble as error:  # they come back by themselves when their claim ends
+        log.warning("What the dead cluster claimed stays claimed: %s", error)
+    else:
+        log.info("%d jobs and %d syncs of a dead cluster are free again", freed, syncs)
+
+
+def give_back_deliveries() -> None:
+    """Free the deliveries that a dead drain loop had claimed, also one whose supervisor died with it.
+
+    The count of their tries stands: what kills each loop is given up.
+    """
+    try:
+        freed = sweeping.free_all()
+    except DatabaseTrouble as error:  # they come back by themselves when their lease ends
+        log.warning("What the dead drain loop claimed stays claimed: %s", error)
+    else:
+        log.info("%d deliveries of a dead drain loop are free again", freed)
+
+
 CHARGES = (
-    Charge(cluster.NAME, ["worker", "--only-cluster"], CLUSTER_LIMIT, is_queue=True),
-    Charge("drain", ["drain"], DRAIN_LIMIT),
+    Charge(cluster.NAME, ["worker", "--only-cluster"], CLUSTER_LIMIT, give_back_jobs, is_queue=True),
+    Charge("drain", ["drain"], DRAIN_LIMIT, give_back_deliveries),
 )
 
 
@@ -103,8 +138,8 @@ class Watch:
         return self._group is None or self._group.is_gone()
 
     def _start(self, now: float) -> None:
-        if self._charge.is_queue and self._failures < KEEP_CLAIMS_AFTER:
-            give_back()
+        if self._failures < KEEP_CLAIMS_AFTER:
+            self._charge.give_back()
         self._group = Group(self._charge.arguments)
         self._kill_at = None
         self._started_at = self._beat_seen_at = self._size_at = now
@@ -165,24 +200,6 @@ class Watch:
                 "%s starts again in %.0f s: it failed %d times in a row", self._charge.name, pause, self._failures
             )
         self._group = None
-
-
-def give_back() -> None:
-    """Free the jobs and syncs that a dead cluster had claimed, also one whose supervisor died with it.
-
-    Waiting an hour for a job, or minutes for a sync, helps nobody: jobs may run twice, and of two syncs of one resource
-    only the one with the hold can store anything.
-    Those claimed longer ago than a job may run stay claimed: one of them may be what the cluster died of.
-    """
-    now, claim_lasts = timezone.now(), timedelta(seconds=settings.Q_CLUSTER["retry"])
-    lately = now + claim_lasts - timedelta(seconds=settings.Q_CLUSTER["timeout"])
-    try:
-        freed = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"], lock__gt=lately).update(lock=now)
-        syncs = runs.free_holds()
-    except DatabaseTrouble as error:  # they come back by themselves when their claim ends
-        log.warning("What the dead cluster claimed stays claimed: %s", error)
-    else:
-        log.info("%d jobs and %d syncs of a dead cluster are free again", freed, syncs)
 
 
 class Worker:

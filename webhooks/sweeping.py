@@ -1,11 +1,11 @@
 """Puts right what died half-way, and forgets what is old."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from webhooks import failures, retries
+from webhooks import drain, failures, retries
 from webhooks.failures import GivenUp
 from webhooks.models import Attempt, Delivery
 
@@ -24,14 +24,27 @@ def free_expired() -> int:
 
     From now on they are tried alone: any of them may be what killed the worker. One that used up its tries is failed.
     """
+    return _free(timezone.now())
+
+
+def free_all() -> int:
+    """The same for every claim there is, for whoever knows that nobody works on any of them; returns how many.
+
+    A worker that lives after all can store nothing of its claim any more.
+    """
+    return _free(timezone.now() + drain.LEASE)
+
+
+def _free(until: datetime) -> int:
+    """Give back what is claimed ``until`` then at most."""
     now = timezone.now()
     with transaction.atomic():
-        expired = list(Delivery.objects.raw(_EXPIRED, [connection.ops.adapt_datetimefield_value(now), MOST_AT_ONCE]))
+        expired = list(Delivery.objects.raw(_EXPIRED, [connection.ops.adapt_datetimefield_value(until), MOST_AT_ONCE]))
         if not expired:
             return 0
         spent = [one for one in expired if retries.is_used_up(one.attempts)]
         others = [one.pk for one in expired if not retries.is_used_up(one.attempts)]
-        still = Delivery.objects.filter(status=Status.PROCESSING, lease_until__lte=now)
+        still = Delivery.objects.filter(status=Status.PROCESSING, lease_until__lte=until)
         still.filter(pk__in=others).update(
             status=Status.RETRY, lease_until=None, next_attempt_at=now, is_suspect=True, error=WORKER_DIED
         )

@@ -39,7 +39,7 @@ def test_a_sync_whose_cluster_died_is_queued_again_at_once(alice: User) -> None:
     state = held_state(alice)
     assert sync_states.queue_due() == 0
 
-    worker.give_back()
+    worker.give_back_jobs()
 
     state.refresh_from_db()
     assert (state.held_by, state.held_until) == (None, None)

@@ -70,7 +70,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clock() -> Clock:
     """A watch over a child that beats, started a minute ago."""
-    clock = Clock(Watch(Charge("child", ["drain"], LIMIT)))
+    clock = Clock(Watch(Charge("child", ["drain"], LIMIT, lambda: None)))
     clock.watch.tick(clock.now, {})
     clock.now += 60
     clock.watch.tick(clock.now, {"child": "first"})
@@ -172,7 +172,7 @@ def claimed(db: None, settings: Settings) -> OrmQ:
 
 
 def test_the_jobs_of_a_dead_cluster_are_free_again(claimed: OrmQ) -> None:
-    clock = Clock(Watch(Charge("child", ["worker"], LIMIT, is_queue=True)))
+    clock = Clock(Watch(Charge("child", ["worker"], LIMIT, worker.give_back_jobs, is_queue=True)))
     clock.pass_by(60)
     PretendGroup.started[0].exit_code = -9
     clock.pass_by(1)
@@ -184,14 +184,14 @@ def test_the_jobs_of_a_dead_cluster_are_free_again(claimed: OrmQ) -> None:
 def test_a_job_that_took_too_long_waits_for_its_claim_to_end(claimed: OrmQ, settings: Settings) -> None:
     left = settings.Q_CLUSTER["retry"] - settings.Q_CLUSTER["timeout"] - 5
     OrmQ.objects.update(lock=timezone.now() + timedelta(seconds=left))
-    worker.give_back()
+    worker.give_back_jobs()
     claimed.refresh_from_db()
     assert claimed.lock is not None
     assert claimed.lock > timezone.now()
 
 
 def test_a_job_that_may_be_what_kills_is_not_given_back_for_ever(claimed: OrmQ) -> None:
-    clock = Clock(Watch(Charge("child", ["worker"], LIMIT, is_queue=True)))
+    clock = Clock(Watch(Charge("child", ["worker"], LIMIT, worker.give_back_jobs, is_queue=True)))
     clock.pass_by(1)
     for _ in range(600):
         PretendGroup.started[-1].exit_code = -9
@@ -206,7 +206,7 @@ def test_a_job_that_may_be_what_kills_is_not_given_back_for_ever(claimed: OrmQ) 
 
 
 def test_a_silent_cluster_is_asked_once_for_a_sign_of_life(db: None) -> None:
-    clock = Clock(Watch(Charge("child", ["worker"], 10 * LIMIT, is_queue=True)))
+    clock = Clock(Watch(Charge("child", ["worker"], 10 * LIMIT, worker.give_back_jobs, is_queue=True)))
     clock.pass_by(2)
     clock.is_beating = False
     clock.pass_by(worker.PROBE_AFTER * 5)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
@@ -13,6 +14,7 @@ from integrations.models import Heartbeat
 from lpxgp.processes import is_alive
 from tests.processes import probes
 from tests.processes.conftest import ALIAS, RunningWorker, until
+from webhooks.drain import LEASE
 from webhooks.models import Delivery
 
 pytestmark = [pytest.mark.processes, pytest.mark.postgres]
@@ -28,9 +30,9 @@ def job_is_done() -> Callable[[], bool]:
     return Heartbeat.objects.using(ALIAS).filter(name=name).exists
 
 
-def delivery_is_done() -> Callable[[], bool]:
+def delivery_is_done(**columns: Any) -> Callable[[], bool]:
     delivery = Delivery.objects.using(ALIAS).create(
-        provider="google", webhook_type="calendar-event", dedupe_key=uuid.uuid4().hex
+        provider="google", webhook_type="calendar-event", dedupe_key=uuid.uuid4().hex, **columns
     )
     untouched = [Delivery.Status.RECEIVED, Delivery.Status.PROCESSING]
     return Delivery.objects.using(ALIAS).filter(pk=delivery.pk).exclude(status__in=untouched).exists
@@ -92,6 +94,18 @@ def test_a_killed_drain_loop_is_replaced(worker: RunningWorker) -> None:
 
     drain.kill()
 
+    is_well(worker)
+
+
+def test_what_a_killed_drain_loop_had_claimed_does_not_wait_for_its_lease(worker: RunningWorker) -> None:
+    is_well(worker)
+    drain = until(lambda: worker.child("drain"), HEALED_WITHIN, "the drain loop's start")
+    claim = {"status": Delivery.Status.PROCESSING, "attempts": 1, "lease_until": timezone.now() + LEASE}
+    is_done = delivery_is_done(**claim)
+
+    drain.kill()
+
+    until(is_done, LEASE.total_seconds() - 10, "the claimed delivery")
     is_well(worker)
 
 

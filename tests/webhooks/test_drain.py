@@ -311,6 +311,17 @@ def test_a_delivery_that_kills_every_worker_is_given_up(channel: Channel) -> Non
     assert drain.run() + drain.run_suspects() == 0
 
 
+def test_all_claims_are_free_at_once_and_who_lives_after_all_stores_nothing(channel: Channel) -> None:
+    deliver(channel, 2)
+    late = drain.claim(timezone.now(), 50, False)
+    assert sweeping.free_expired() == 0
+    assert sweeping.free_all() == 2
+    drain._finish(late)
+    assert set(Delivery.objects.values_list("status", "is_suspect")) == {("retry", True)}
+    assert drain.run_suspects() == 2
+    assert set(Attempt.objects.values_list("number", "outcome")) == {(1, "lost"), (2, "poked")}
+
+
 def test_who_comes_after_his_lease_changes_nothing(channel: Channel, state: SyncState) -> None:
     deliver(channel, 2)
     late = drain.claim(timezone.now(), 50, False)
